@@ -1,0 +1,37 @@
+"""Writing files so that a crash, a full disk or a second writer never leaves a half-written one under its final name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` for writing; it takes the name `path` when the block ends well and is removed when it does not.
+
+    `durable` waits until the bytes are on the disk, which only files that others build on need.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Write `content`, or its pieces one after the other, to `path` by way of `replacing`."""
+    with replacing(path, durable=durable) as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            file.writelines(content)

@@ -1,0 +1,99 @@
+"""The nouns that travel between the modules: frozen, checked on construction, their arrays read-only.
+
+Stated once, for the whole library:
+
+* Instance axis 0 is drawn first, so index 0 is the farthest instance and a larger index is nearer.
+* Points are (x, y) = (column, row) pixel indices from the top left corner; continuous positions (`center_xy`) put the centre of
+  pixel (0, 0) at (0.5, 0.5), as Heckbert 1990 has it: discrete = floor(continuous), continuous = discrete + 0.5.
+* Boxes are (x0, y0, x1, y1) and half open: x0 <= x < x1.
+* A pixel belongs to the amodal mask where alpha >= 128.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+AMODAL_ALPHA = 128  # the smallest alpha that counts as the object
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Mark `array` as read-only and return it."""
+    array.flags.writeable = False
+    return array
+
+
+def check_array(name: str, array: np.ndarray, dtype: type, *shape: int | None) -> None:
+    """Raise `ValueError` unless `array` has `dtype` and `shape` (None fits any length)."""
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
+    if array.dtype != dtype or not fits:
+        want = ", ".join("any" if s is None else str(s) for s in shape)
+        raise ValueError(f"{name}: expected {np.dtype(dtype)} of shape ({want}), got {array.dtype} of shape {array.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """An object photo with alpha, cropped tightly.
+
+    `rgba` is (h, w, 4) uint8 with straight alpha, black where alpha is 0; `category` is the category's name.
+    """
+
+    asset_id: str
+    category: str
+    rgba: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_array("Cutout.rgba", self.rgba, np.uint8, None, None, 4)
+        read_only(self.rgba)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a cutout goes.
+
+    `center_xy` is the centre of the cutout's rectangle in frame pixels; `scale` is frame pixels per cutout pixel; the cutout is mirrored
+    left to right first (`flip`), then turned counter-clockwise by `rotation_deg`; `category_id` counts from 1.
+    """
+
+    asset_id: str
+    category_id: int
+    center_xy: tuple[float, float]
+    scale: float
+    rotation_deg: float
+    flip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an image shows, without any pixel: a background and the placements, farthest first. `size_hw` is (height, width)."""
+
+    background_id: str
+    size_hw: tuple[int, int]
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """An instance drawn alone: `rgba` (h, w, 4) uint8 with straight alpha, its corner at `offset_xy` in the frame, clipped to the frame."""
+
+    offset_xy: tuple[int, int]
+    rgba: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_array("Appearance.rgba", self.rgba, np.uint8, None, None, 4)
+        read_only(self.rgba)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The pixels of a scene: `image` and `background` (H, W, 3) uint8 RGB, and the appearance of each instance, farthest first."""
+
+    image: np.ndarray
+    background: np.ndarray
+    appearances: tuple[Appearance, ...]
+
+    def __post_init__(self) -> None:
+        check_array("Rendering.image", self.image, np.uint8, None, None, 3)
+        check_array("Rendering.background", self.background, np.uint8, *self.image.shape)
+        read_only(self.image)

@@ -1,0 +1,99 @@
+"""`amodalsynth`: the group of commands, loaded only when called, and the one place that turns an error into a line and an exit status."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import importlib
+import os
+import sys
+
+import click
+
+from amodalsynth.errors import AmodalSynthError, OutputError
+
+# command -> the line shown by --help, so that listing the commands imports none of them
+COMMANDS = {
+    "generate": "Make a data set: images, masks, orders, appearances, recipes.",
+    "points": "Draw point annotations for a COCO file with amodal masks.",
+    "stats": "Compare a data set's statistics with the paper's.",
+    "render": "Make a data set again from its recipes, or verify that it can be.",
+    "sheet": "Draw a contact sheet of a data set.",
+    "presets": "List the presets and their fields.",
+    "assets": "List, fetch, add and verify the photos that scenes are made of.",
+    "doctor": "Report versions, assets, disk and whether everything works here.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of this package, each with a click command named `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            raise click.UsageError(
+                f"No such command '{args[0]}'. " + (f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(COMMANDS)}."), ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="amodalsynth")
+def cli() -> None:
+    """Synthetic data sets for amodal instance segmentation."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; never shows a traceback for a fault that a user can cause."""
+    sys.exit(_run(args))
+
+
+def _run(args: list[str] | None) -> int:
+    try:
+        cli.main(args=args, prog_name="amodalsynth", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message().replace("\n", " "), error.exit_code, getattr(error, "ctx", None))
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except AmodalSynthError as error:
+        return _fail(str(error), error.exit_status)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone (`| head`): nothing left to say
+        return 0
+    except MemoryError:
+        return _fail("out of memory; try fewer --workers or a smaller image_size", 1)
+    except OSError as error:
+        return _fail(describe_os_error(error), OutputError.exit_status)
+    return 0
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for a failed read or write, with what to do for the usual causes."""
+    advice = {
+        errno.ENOSPC: "the disk is full: free some space and run the same command with --resume",
+        errno.EDQUOT: "the disk quota is used up: free some space and run the same command with --resume",
+        errno.EACCES: "no permission: choose a folder that you can write",
+        errno.EROFS: "a read-only file system: choose another folder",
+        errno.ENOENT: "no such file or folder",
+    }.get(error.errno, error.strerror or str(error))
+    return f"{error.filename}: {advice}" if error.filename else advice
+
+
+def _fail(message: str, status: int, ctx: click.Context | None = None) -> int:
+    hint = f" (see '{ctx.command_path} --help')" if ctx is not None else ""
+    click.echo(f"Error: {message}{hint}", err=True)
+    return status
