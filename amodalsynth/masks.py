@@ -1,0 +1,152 @@
+"""Masks: amodal, visible and invisible masks of a scene, their areas, overlaps and boxes, all from one integer map.
+
+An *instance map* is an (H, W) unsigned array with bit i set where the amodal mask of instance i is. Instance i is visible where its bit is
+the highest one set, because a larger index is nearer. `scan` cuts the map, read down its columns as COCO's run-length code does, into
+runs of one value; areas and overlaps are sums over the runs, boxes and run-length codes are read off where membership changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_INSTANCES = 64  # bits in the widest unsigned integer
+
+
+def instance_map_dtype(num_instances: int) -> type[np.unsignedinteger]:
+    """The narrowest unsigned type with a bit for each instance; `ValueError` above 64 instances."""
+    for dtype in (np.uint8, np.uint16, np.uint32, np.uint64):
+        if num_instances <= np.iinfo(dtype).bits:
+            return dtype
+    raise ValueError(f"an instance map holds at most {MAX_INSTANCES} instances, got {num_instances}")
+
+
+def pack_masks(amodal_mask: np.ndarray) -> np.ndarray:
+    """(N, H, W) bool amodal masks, farthest first -> (H, W) instance map. No instance gives a map of zeros."""
+    dtype = instance_map_dtype(len(amodal_mask))
+    packed = np.zeros(amodal_mask.shape[1:], dtype)
+    for i, mask in enumerate(amodal_mask):
+        packed[mask] |= dtype(1) << dtype(i)
+    return packed
+
+
+def unpack_amodal(instance_map: np.ndarray, num_instances: int) -> np.ndarray:
+    """(H, W) instance map -> (N, H, W) bool amodal masks."""
+    bits = np.arange(num_instances, dtype=instance_map.dtype)[:, None, None]
+    return (instance_map >> bits & instance_map.dtype.type(1)).astype(bool)
+
+
+def unpack_visible(instance_map: np.ndarray, num_instances: int) -> np.ndarray:
+    """(H, W) instance map -> (N, H, W) bool visible masks: bit i is set and no higher one."""
+    bits = np.arange(num_instances, dtype=instance_map.dtype)[:, None, None]
+    return instance_map >> bits == 1
+
+
+@dataclass(frozen=True, slots=True)
+class MaskScan:
+    """The runs of an instance map and the areas that follow from them.
+
+    start (K + 1,) int64: where each run begins in column-major order, then H * W; member (K, N) bool: which instances the run belongs to;
+    top (K, N) bool: the instance seen there. overlap_area (N, N) int64: pixels in the amodal masks of both i and j, so the
+    diagonal is the amodal area. seen_area (N, N) int64: pixels of i's amodal mask where j is what is seen, so the diagonal is the visible area.
+    """
+
+    size_hw: tuple[int, int]
+    start: np.ndarray
+    member: np.ndarray
+    top: np.ndarray
+    overlap_area: np.ndarray
+    seen_area: np.ndarray
+
+    @property
+    def amodal_area(self) -> np.ndarray:
+        """(N,) int64 pixels."""
+        return self.overlap_area.diagonal()
+
+    @property
+    def visible_area(self) -> np.ndarray:
+        """(N,) int64 pixels."""
+        return self.seen_area.diagonal()
+
+
+def scan(instance_map: np.ndarray, num_instances: int) -> MaskScan:
+    """Read an (H, W) instance map once. An empty mask has area 0."""
+    height, width = instance_map.shape
+    columns = instance_map.T.ravel()
+    start = np.concatenate(([0], np.flatnonzero(columns[1:] != columns[:-1]) + 1, [height * width]))
+    value = columns[start[:-1]]
+    bits = np.arange(num_instances, dtype=value.dtype)
+    shifted = value[:, None] >> bits
+    member = (shifted & value.dtype.type(1)).astype(bool)
+    top = shifted == 1
+    weighted = (member * np.diff(start)[:, None].astype(np.float64)).T  # float64 sums are exact below 2 ** 53, and its product is fast
+    return MaskScan(
+        (height, width),
+        start,
+        member,
+        top,
+        overlap_area=(weighted @ member).astype(np.int64),
+        seen_area=(weighted @ top).astype(np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSpans:
+    """Where each of M masks is, in column-major order: mask m covers begin[s] <= position < end[s] for s in split[m]:split[m + 1]."""
+
+    size_hw: tuple[int, int]
+    begin: np.ndarray
+    end: np.ndarray
+    split: np.ndarray
+
+
+def spans(scanned: MaskScan) -> MaskSpans:
+    """The spans of 3 N masks: the amodal ones, then the visible ones, then the invisible ones."""
+    num_runs, num_instances = scanned.member.shape
+    inside = np.zeros((3 * num_instances, num_runs + 2), bool)
+    inside[:num_instances, 1:-1] = scanned.member.T
+    inside[num_instances : 2 * num_instances, 1:-1] = scanned.top.T
+    inside[2 * num_instances :, 1:-1] = (scanned.member & ~scanned.top).T
+    # Both ends are outside, so every mask enters as often as it leaves and the changes pair up.
+    mask, change = np.nonzero(inside[:, 1:] != inside[:, :-1])
+    position = scanned.start[change]
+    split = np.searchsorted(mask[::2], np.arange(3 * num_instances + 1))
+    return MaskSpans(scanned.size_hw, position[::2], position[1::2], split)
+
+
+def boxes(masks: MaskSpans) -> np.ndarray:
+    """(M, 4) int64 boxes (x0, y0, x1, y1), half open; an empty mask gives zeros."""
+    height = masks.size_hw[0]
+    result = np.zeros((len(masks.split) - 1, 4), np.int64)
+    filled = np.flatnonzero(np.diff(masks.split))
+    if not len(filled):
+        return result
+    first, last = masks.begin, masks.end - 1
+    x0, x1 = first // height, last // height
+    crosses = x0 != x1  # a span into the next column holds a bottom and a top pixel
+    y0 = np.where(crosses, 0, first - x0 * height)
+    y1 = np.where(crosses, height - 1, last - x1 * height)
+    at = masks.split[filled]
+    result[filled, 0] = x0[at]
+    result[filled, 1] = np.minimum.reduceat(y0, at)
+    result[filled, 2] = x1[masks.split[filled + 1] - 1] + 1
+    result[filled, 3] = np.maximum.reduceat(y1, at) + 1
+    return result
+
+
+def run_lengths(masks: MaskSpans) -> list[dict]:
+    """COCO's compressed run-length codes, one {"size": [H, W], "counts": str} per mask; an empty mask is one run of zeros."""
+    from pycocotools import mask as coco_mask
+
+    height, width = masks.size_hw
+    size = [height, width]
+    edges = np.empty(2 * len(masks.begin), np.int64)
+    edges[::2], edges[1::2] = masks.begin, masks.end
+    uncompressed = []
+    for begin, end in zip(2 * masks.split[:-1], 2 * masks.split[1:]):
+        counts = np.diff(edges[begin:end], prepend=0, append=height * width)
+        if end > begin and not counts[-1]:
+            counts = counts[:-1]
+        uncompressed.append({"size": size, "counts": counts})
+    return [{"size": size, "counts": code["counts"].decode("ascii")} for code in coco_mask.frPyObjects(uncompressed, height, width)]
