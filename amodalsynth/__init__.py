@@ -22,6 +22,7 @@ _PUBLIC = {
     "PRESETS": ("presets", "PRESETS"),
     "DatasetPreset": ("presets", "DatasetPreset"),
     "get_preset": ("presets", "get_preset"),
+    "with_folders": ("pool_sources", "with_folders"),
     "load_pool": ("pool", "load_pool"),
     "AssetPool": ("pool", "AssetPool"),
     "sample_scene": ("scenes", "sample_scene"),

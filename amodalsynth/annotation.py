@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from amodalsynth import masks, orders
 from amodalsynth.errors import SceneRejected
-from amodalsynth.types import AMODAL_ALPHA, Rendering, Scene, check_array, read_only
+from amodalsynth.types import AMODAL_ALPHA, Appearance, Rendering, Scene, check_array, read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,11 @@ class Annotation:
         return masks.boxes(self.spans)[len(self) : 2 * len(self)]
 
 
-def map_instances(rendering: Rendering) -> np.ndarray:
-    """The (H, W) instance map of a rendering: bit i where the alpha of appearance i is 128 or more."""
-    dtype = masks.instance_map_dtype(len(rendering.appearances))
-    instance_map = np.zeros(rendering.image.shape[:2], dtype)
-    for i, appearance in enumerate(rendering.appearances):
+def map_instances(appearances: Sequence[Appearance], size_hw: tuple[int, int]) -> np.ndarray:
+    """The (H, W) instance map of appearances in a frame: bit i where the alpha of appearance i is 128 or more."""
+    dtype = masks.instance_map_dtype(len(appearances))
+    instance_map = np.zeros(size_hw, dtype)
+    for i, appearance in enumerate(appearances):
         (x, y), (height, width) = appearance.offset_xy, appearance.rgba.shape[:2]
         covered = (appearance.rgba[..., 3] >= AMODAL_ALPHA).astype(dtype)
         covered <<= dtype(i)
@@ -107,13 +108,13 @@ def map_instances(rendering: Rendering) -> np.ndarray:
     return instance_map
 
 
-def annotate(scene: Scene, rendering: Rendering, *, min_visible_pixels: int = 1) -> Annotation:
-    """The annotation of a rendered scene.
+def annotate(scene: Scene, appearances: Sequence[Appearance], *, min_visible_pixels: int = 1) -> Annotation:
+    """The annotation of a scene whose instances look like `appearances`.
 
     Raises `SceneRejected` where an instance has fewer than `min_visible_pixels` visible pixels: the paper discards images with a
     completely invisible instance (section 3.1).
     """
-    instance_map = map_instances(rendering)
+    instance_map = map_instances(appearances, scene.size_hw)
     scanned = masks.scan(instance_map, len(scene.placements))
     if (scanned.visible_area < min_visible_pixels).any():
         raise SceneRejected

@@ -1,84 +1,116 @@
 """Compositing: a scene's pixels. Cutouts are warped once each and painted over the background, farthest first.
 
-Cutouts come premultiplied and in halved versions (`pyramid`), so that shrinking reads about as many pixels as it writes and no bright or
-dark fringe appears at the edge. What is stored of an instance is its appearance with straight alpha, and the image is composed from just
-that: channel = floor(rgb * a + below * (1 - a) + 0.5) with a = alpha / 255, exactly, so anyone can compose it again to the bit.
+Cutouts come premultiplied and in halved versions, so that shrinking reads about as many pixels as it writes and no bright or dark fringe
+appears at the edge. What is stored of an instance is its appearance with straight alpha, and the image is composed from just that: channel =
+floor(rgb * a + below * (1 - a) + 0.5) with a = alpha / 255, exactly, so anyone can compose it again to the bit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from amodalsynth.scenes import rotated_extent
 from amodalsynth.types import Appearance, Placement, Rendering, Scene
 
 PYRAMID_LEVELS = 4
 _BORDER = 1  # transparent pixels around each level, so that the outermost pixels fade out over a full pixel
+_REACH = 1.5  # pixels by which a warped pixel can lie outside the outline: half of its own size and one of interpolation
+
+
+@dataclass(frozen=True, slots=True)
+class WarpCutout:
+    """A cutout made ready for warping.
+
+    levels: premultiplied (h, w, 4) uint8, each half the size of the one before and inside a border of one transparent pixel. outline (K, 2)
+    float64: corners (x, y) of a convex polygon around the pixels with alpha > 0, relative to the centre of its rectangle.
+    """
+
+    size_hw: tuple[int, int]
+    levels: tuple[np.ndarray, ...]
+    outline: np.ndarray
 
 
 class Pixels(Protocol):
     """What `render` must get from a pool."""
 
-    def cutout_size_hw(self, asset_id: str) -> tuple[int, int]: ...
-
-    def cutout_pyramid(self, asset_id: str) -> list[np.ndarray]:
-        """The levels of `pyramid` for a cutout."""
+    def cutout(self, asset_id: str) -> WarpCutout: ...
 
     def background(self, asset_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB texture at the frame's size."""
 
 
-def pyramid(rgba: np.ndarray) -> list[np.ndarray]:
-    """(h, w, 4) uint8 straight alpha -> the premultiplied cutout and its halved versions, each with a border of one transparent pixel.
+def prepare_cutout(rgba: np.ndarray) -> WarpCutout:
+    """Make a (h, w, 4) uint8 cutout with straight alpha ready for warping.
 
     Level k has ceil(h / 2**k) by ceil(w / 2**k) pixels inside its border; a cutout of odd size is halved as if transparent pixels followed.
     """
     alpha = rgba[..., 3:].astype(np.uint16)
     level = np.concatenate([_divide_by_255(rgba[..., :3] * alpha), alpha], axis=2).astype(np.uint8)
-    levels = [cv2.copyMakeBorder(level, *(_BORDER,) * 4, cv2.BORDER_CONSTANT)]
+    levels = [_bordered(level)]
     for _ in range(PYRAMID_LEVELS - 1):
         height, width = level.shape[:2]
         level = cv2.copyMakeBorder(level, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT)
         level = cv2.resize(level, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
-        levels.append(cv2.copyMakeBorder(level, *(_BORDER,) * 4, cv2.BORDER_CONSTANT))
-    return levels
+        levels.append(_bordered(level))
+    hull = cv2.convexHull(cv2.findNonZero(rgba[..., 3]))[:, 0]
+    return WarpCutout(rgba.shape[:2], tuple(levels), hull + 0.5 - np.array(rgba.shape[1::-1]) / 2)
 
 
-def pyramid_shapes(size_hw: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """The shapes of the levels that `pyramid` makes of a (height, width) cutout."""
+def level_shapes(size_hw: tuple[int, int]) -> list[tuple[int, int, int]]:
+    """The shapes of the levels that `prepare_cutout` makes of a (height, width) cutout."""
     height, width = size_hw
     return [(-(-height // 2**k) + 2 * _BORDER, -(-width // 2**k) + 2 * _BORDER, 4) for k in range(PYRAMID_LEVELS)]
 
 
 def render(scene: Scene, pixels: Pixels) -> Rendering:
-    """Paint a scene. An instance wholly outside the frame gets an appearance of 0 by 0 pixels."""
-    background = pixels.background(scene.background_id)
-    image = background.copy()
-    appearances = []
-    for placement in scene.placements:
-        cutout_hw = pixels.cutout_size_hw(placement.asset_id)
-        appearance = draw_appearance(pixels.cutout_pyramid(placement.asset_id), cutout_hw, placement, scene.size_hw)
-        paint(image, appearance)
-        appearances.append(appearance)
-    return Rendering(image, background, tuple(appearances))
+    """Paint a scene."""
+    return compose(pixels.background(scene.background_id), draw_appearances(scene, pixels))
 
 
-def draw_appearance(levels: list[np.ndarray], cutout_hw: tuple[int, int], placement: Placement, size_hw: tuple[int, int]) -> Appearance:
+def draw_appearances(scene: Scene, pixels: Pixels) -> tuple[Appearance, ...]:
+    """Each instance of a scene drawn alone, farthest first; one wholly outside the frame has 0 by 0 pixels."""
+    return tuple(draw_appearance(pixels.cutout(placement.asset_id), placement, scene.size_hw) for placement in scene.placements)
+
+
+def compose(background: np.ndarray, appearances: Iterable[Appearance]) -> Rendering:
+    """Paint appearances over an (H, W, 3) uint8 RGB background, in order, by the formula at the top of this module."""
+    appearances = tuple(appearances)
+    canvas = cv2.cvtColor(background, cv2.COLOR_RGB2RGBA)  # four bytes a pixel, so that a pixel is one integer
+    for appearance in appearances:
+        _paint(canvas, appearance)
+    return Rendering(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), background, appearances)
+
+
+def draw_appearance(cutout: WarpCutout, placement: Placement, size_hw: tuple[int, int]) -> Appearance:
     """One instance drawn alone: scaled, flipped, rotated, clipped to the frame and cropped to alpha > 0."""
+    k = min(max(0, math.floor(-math.log2(placement.scale))), len(cutout.levels) - 1)
+    # p = centre + forward @ (u - cutout's centre), in continuous coordinates (discrete + 0.5); counter-clockwise with y down
+    turn, mirror = math.radians(placement.rotation_deg), -1 if placement.flip else 1
+    cos, sin = placement.scale * math.cos(turn), placement.scale * math.sin(turn)
+    corners = cutout.outline @ np.array(((mirror * cos, -mirror * sin), (sin, cos)))
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     center_x, center_y = placement.center_xy
-    reach_x, reach_y = rotated_extent(cutout_hw, placement.scale, placement.rotation_deg)
-    x0, x1 = max(0, math.floor(center_x - reach_x - 1)), min(size_hw[1], math.ceil(center_x + reach_x + 1))
-    y0, y1 = max(0, math.floor(center_y - reach_y - 1)), min(size_hw[0], math.ceil(center_y + reach_y + 1))
+    reach = _REACH * max(placement.scale, 2**k * placement.scale)
+    x0, x1 = max(0, math.floor(center_x + left - reach)), min(size_hw[1], math.ceil(center_x + right + reach))
+    y0, y1 = max(0, math.floor(center_y + top - reach)), min(size_hw[0], math.ceil(center_y + bottom + reach))
     if x0 >= x1 or y0 >= y1:
         return Appearance((0, 0), np.zeros((0, 0, 4), np.uint8))
-    k = min(max(0, math.floor(-math.log2(placement.scale))), len(levels) - 1)
+    # The inverse, from pixel indices of the region to pixel indices of level k.
+    shrink = 1 / (placement.scale * placement.scale * 2**k)
+    cos, sin = cos * shrink, sin * shrink
+    dx, dy = x0 + 0.5 - center_x, y0 + 0.5 - center_y
+    middle_x, middle_y = (side / 2 ** (k + 1) + _BORDER - 0.5 for side in cutout.size_hw[::-1])
+    inverse = np.array(
+        ((mirror * cos, -mirror * sin, mirror * (cos * dx - sin * dy) + middle_x), (sin, cos, sin * dx + cos * dy + middle_y))
+    )
     warped = cv2.warpAffine(
-        levels[k],
-        _frame_to_level(placement, cutout_hw, k, (x0, y0)),
+        cutout.levels[k],
+        inverse,
         (x1 - x0, y1 - y0),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
@@ -89,49 +121,44 @@ def draw_appearance(levels: list[np.ndarray], cutout_hw: tuple[int, int], placem
     return Appearance((x0 + left, y0 + top), cropped)
 
 
-def paint(image: np.ndarray, appearance: Appearance) -> None:
-    """Paint an appearance over `image` (H, W, 3) uint8, in place, by the formula at the top of this module."""
+def _paint(canvas: np.ndarray, appearance: Appearance) -> None:
+    """Paint an appearance over an (H, W, 4) uint8 canvas, whose fourth channel means nothing, in place."""
     (x, y), (height, width) = appearance.offset_xy, appearance.rgba.shape[:2]
     if not height:
         return
-    below = image[y : y + height, x : x + width]
     alpha = cv2.extractChannel(appearance.rgba, 3)
-    rows, columns = _partial(alpha)
-    a = alpha[rows, columns].astype(np.uint16)[:, None]
-    mixed = _divide_by_255(appearance.rgba[rows, columns, :3] * a + below[rows, columns] * (255 - a))
-    np.copyto(below, appearance.rgba[..., :3], where=(alpha == 255)[..., None])
-    below[rows, columns] = mixed
+    edge = _partial(alpha)
+    there = edge + edge // width * (canvas.shape[1] - width) + (y * canvas.shape[1] + x)  # the same pixels in the canvas
+    over, below = _as_pixels(appearance.rgba)[edge], _as_pixels(canvas)[there]
+    over, below = over.view(np.uint8).reshape(-1, 4).astype(np.uint16), below.view(np.uint8).reshape(-1, 4)
+    a = over[:, 3:]
+    mixed = _divide_by_255(over * a + below * (255 - a)).astype(np.uint8)
+    cv2.copyTo(appearance.rgba, (alpha == 255).view(np.uint8), canvas[y : y + height, x : x + width])
+    _as_pixels(canvas)[there] = mixed.view(np.uint32)[:, 0]
 
 
-def _frame_to_level(placement: Placement, cutout_hw: tuple[int, int], k: int, offset_xy: tuple[int, int]) -> np.ndarray:
-    """The 2 x 3 matrix from pixel indices of a region of the frame at `offset_xy` to pixel indices of level k.
-
-    Inverts p = centre + scale * R * F * (u - cutout centre) in continuous coordinates (discrete + 0.5), R counter-clockwise with y down.
-    """
-    turn = math.radians(placement.rotation_deg)
-    shrink = 1 / (placement.scale * 2**k)
-    cos, sin = shrink * math.cos(turn), shrink * math.sin(turn)
-    mirror = -1 if placement.flip else 1
-    matrix = np.array([[mirror * cos, -mirror * sin, 0.0], [sin, cos, 0.0]])
-    height, width = cutout_hw
-    center_u = np.array([width, height]) / 2 ** (k + 1) + _BORDER - 0.5
-    from_center = np.array(offset_xy) + 0.5 - placement.center_xy
-    matrix[:, 2] = matrix[:, :2] @ from_center + center_u
-    return matrix
+def _as_pixels(image: np.ndarray) -> np.ndarray:
+    """A contiguous (H, W, 4) uint8 image as (H * W,) uint32, one number a pixel, sharing its memory."""
+    return image.view(np.uint32).reshape(-1)
 
 
-def _partial(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pixels that are neither clear nor opaque."""
-    return np.divmod(np.flatnonzero((alpha.ravel() - np.uint8(1)) < 254), alpha.shape[1])
+def _partial(alpha: np.ndarray) -> np.ndarray:
+    """Positions, row by row, of the pixels that are neither clear nor opaque."""
+    return np.flatnonzero((alpha - np.uint8(1)) < 254)
 
 
 def _unpremultiply(rgba: np.ndarray) -> None:
     """Premultiplied to straight alpha, in place. Only partly transparent pixels change; a clear pixel is black already."""
-    flat = rgba.reshape(-1, 4)
-    at = np.flatnonzero((flat[:, 3] - np.uint8(1)) < 254)
-    edge = flat[at].astype(np.uint16)
-    alpha = edge[:, 3:]
-    flat[at, :3] = np.minimum((edge[:, :3] * 255 + alpha // 2) // alpha, 255)
+    at = _partial(cv2.extractChannel(rgba, 3)) if rgba.size else np.zeros(0, np.int64)
+    pixels = _as_pixels(rgba)
+    edge = pixels[at].view(np.uint8).reshape(-1, 4)
+    alpha = edge[:, 3:].astype(np.uint16)
+    edge[:, :3] = np.minimum((edge[:, :3] * np.uint16(255) + alpha // 2) // alpha, 255)
+    pixels[at] = edge.view(np.uint32)[:, 0]
+
+
+def _bordered(level: np.ndarray) -> np.ndarray:
+    return cv2.copyMakeBorder(level, _BORDER, _BORDER, _BORDER, _BORDER, cv2.BORDER_CONSTANT)
 
 
 def _divide_by_255(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from amodalsynth.annotation import Annotation, annotate, map_instances
-from amodalsynth.compositing import render
+from amodalsynth.compositing import draw_appearances, render
 from amodalsynth.errors import SceneRejected
 from amodalsynth.types import Placement, Scene
 from tests.strategies import DrawnPool, amodal_masks
@@ -40,7 +40,7 @@ def test_the_mask_is_where_alpha_is_128_or_more():
     pool = DrawnPool()
     scene = Scene("plain/dark.png", pool.size_hw, (placement("red/a.png", 30.25, 31.6), placement("green/a.png", 60.0, 5.0)))
     rendering = render(scene, pool)
-    instance_map = map_instances(rendering)
+    instance_map = map_instances(rendering.appearances, pool.size_hw)
     for i, appearance in enumerate(rendering.appearances):
         (x, y), (height, width) = appearance.offset_xy, appearance.rgba.shape[:2]
         full = np.zeros(pool.size_hw, np.uint8)
@@ -52,12 +52,12 @@ def test_a_hidden_instance_is_refused():
     pool = DrawnPool()
     hidden = Scene("plain/dark.png", pool.size_hw, (placement("green/a.png", 32, 32, 0.5), placement("red/a.png", 32, 32, 1.5)))
     with pytest.raises(SceneRejected):
-        annotate(hidden, render(hidden, pool))
+        annotate(hidden, draw_appearances(hidden, pool))
     outside = Scene("plain/dark.png", pool.size_hw, (placement("green/a.png", -80, 32),))
     with pytest.raises(SceneRejected):
-        annotate(outside, render(outside, pool))
+        annotate(outside, draw_appearances(outside, pool))
     beside = Scene("plain/dark.png", pool.size_hw, (placement("green/a.png", 20, 20), placement("red/a.png", 44, 44)))
-    shown = annotate(beside, render(beside, pool)).visible_area.min()
+    shown = annotate(beside, draw_appearances(beside, pool)).visible_area.min()
     with pytest.raises(SceneRejected):
-        annotate(beside, render(beside, pool), min_visible_pixels=int(shown) + 1)
-    annotate(beside, render(beside, pool), min_visible_pixels=int(shown))
+        annotate(beside, draw_appearances(beside, pool), min_visible_pixels=int(shown) + 1)
+    annotate(beside, draw_appearances(beside, pool), min_visible_pixels=int(shown))

@@ -1,0 +1,189 @@
+"""The asset pool of one split: which cutouts and textures there are, and their pixels, mapped from the prepared files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from amodalsynth.assets import store
+from amodalsynth.assets.sources import AssetFile
+from amodalsynth.compositing import WarpCutout, level_shapes
+from amodalsynth.cutouts import CutoutSettings
+from amodalsynth.errors import AssetError, OutputError
+from amodalsynth.files import write_file
+from amodalsynth.pool_sources import Source, list_backgrounds, list_foregrounds, resolve_sources
+from amodalsynth.prepared import Group, PreparedAsset, TextureSettings, is_prepared, load_prepared, prepare
+from amodalsynth.presets import DatasetPreset
+from amodalsynth.workers import run_parts
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class AssetPool:
+    """The cutouts and textures of one split.
+
+    categories: names, in the order of their ids. cutouts: for each category the asset ids of its cutouts, backgrounds: those of the textures, sorted.
+    sha256: for "foregrounds" and "backgrounds", asset id -> hash of the file's content. skipped: asset id -> why it is
+    unusable. sources: where the two came from. The pool can be sent to worker processes; each maps the pixels for itself.
+    """
+
+    categories: tuple[str, ...]
+    cutouts: tuple[tuple[str, ...], ...]
+    backgrounds: tuple[str, ...]
+    sha256: Mapping[str, Mapping[str, str]]
+    skipped: Mapping[str, str]
+    sources: Mapping[str, Source]
+    _prepared_cutouts: Mapping[str, PreparedAsset]
+    _prepared_backgrounds: Mapping[str, PreparedAsset]
+    _mapped: dict[Path, np.ndarray] = field(default_factory=dict)
+
+    def __getstate__(self) -> tuple:
+        return tuple(getattr(self, name) for name in self.__slots__ if name != "_mapped")
+
+    def __setstate__(self, state: tuple) -> None:
+        for name, value in zip((name for name in self.__slots__ if name != "_mapped"), state):
+            setattr(self, name, value)
+        self._mapped = {}
+
+    def cutout_size_hw(self, asset_id: str) -> tuple[int, int]:
+        """(height, width) of a prepared cutout in its own pixels."""
+        return self._prepared_cutouts[asset_id].size_hw
+
+    def cutout(self, asset_id: str) -> WarpCutout:
+        """A cutout ready for warping; its pixels are read-only."""
+        asset = self._prepared_cutouts[asset_id]
+        pixels, offset, levels = self._map(asset.pixels), asset.offset, []
+        for shape in level_shapes(asset.size_hw):
+            size = shape[0] * shape[1] * 4
+            levels.append(pixels[offset : offset + size].reshape(shape))
+            offset += size
+        return WarpCutout(asset.size_hw, tuple(levels), asset.outline)
+
+    def background(self, asset_id: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB texture at the frame's size; read-only."""
+        asset = self._prepared_backgrounds[asset_id]
+        height, width = asset.size_hw
+        return self._map(asset.pixels)[asset.offset : asset.offset + height * width * 3].reshape(height, width, 3)
+
+    def _map(self, path: Path) -> np.ndarray:
+        if path not in self._mapped:
+            self._mapped[path] = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        return self._mapped[path]
+
+
+def load_pool(
+    preset: DatasetPreset,
+    split: str,
+    *,
+    foregrounds: str | Path | None = None,
+    backgrounds: str | Path | None = None,
+    num_workers: int = 1,
+    progress: Progress | None = None,
+) -> AssetPool:
+    """Find, check and prepare the assets of one split.
+
+    `foregrounds` and `backgrounds` take anybody's folders in place of the preset's assets, or "builtin" for the built-in pack. `progress(done,
+    total)` counts the files being prepared; nothing is prepared twice. `AssetMissing` where a source or a whole category is
+    absent, `AssetError` where a category has no usable file.
+    """
+    sources = resolve_sources(preset, foregrounds, backgrounds, num_workers=num_workers)
+    folder = store.home() / "prepared"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot keep prepared assets there ({error.strerror}); set AMODALSYNTH_HOME to a folder that can be written"
+        ) from None
+    files = {
+        "foregrounds": list_foregrounds(preset, sources["foregrounds"], split),
+        "backgrounds": list_backgrounds(preset, sources["backgrounds"], split),
+    }
+    longest = min(preset.max_cutout_side, ceil(preset.scale[1] * min(preset.image_size)))
+    settings = {
+        "foregrounds": CutoutSettings(white_threshold=preset.white_threshold, max_side=longest),
+        "backgrounds": TextureSettings(preset.size_hw, preset.background_fit),
+    }
+    groups: dict[tuple[str, str], Group] = {}
+    hashes: dict[str, dict[str, str]] = {}
+    for kind, by_category in files.items():
+        hashes[kind] = _content_hashes(sources[kind].root, [f for members in by_category.values() for f in members])
+        for category, members in by_category.items():
+            sha256 = tuple(hashes[kind][f.asset_id] for f in members)
+            groups[kind, category] = Group(tuple(f.path for f in members), sha256, settings[kind])
+    _prepare_all([g for g in groups.values() if not is_prepared(g, folder)], folder, num_workers, progress)
+    usable: dict[str, dict[str, list[str]]] = {"foregrounds": {}, "backgrounds": {}}
+    prepared: dict[str, dict[str, PreparedAsset]] = {"foregrounds": {}, "backgrounds": {}}
+    skipped: dict[str, str] = {}
+    for (kind, category), group in groups.items():
+        ids = usable[kind][category] = []
+        for file, asset in zip(files[kind][category], load_prepared(group, folder)):
+            if isinstance(asset, str):
+                skipped[file.asset_id] = asset
+            else:
+                ids.append(file.asset_id)
+                prepared[kind][file.asset_id] = asset
+        if not ids and (kind == "foregrounds" or (len(usable[kind]) == len(files[kind]) and not prepared[kind])):
+            reason = f"{files[kind][category][0].asset_id}: {skipped[files[kind][category][0].asset_id]}"
+            raise AssetError(
+                f"{sources[kind].root}: none of the {len(group.paths)} files of category '{category}' is usable (first: {reason})"
+            )
+    return AssetPool(
+        categories=tuple(usable["foregrounds"]),
+        cutouts=tuple(tuple(ids) for ids in usable["foregrounds"].values()),
+        backgrounds=tuple(sorted(prepared["backgrounds"])),
+        sha256={kind: {asset_id: hashes[kind][asset_id] for asset_id in sorted(prepared[kind])} for kind in prepared},
+        skipped=skipped,
+        sources=sources,
+        _prepared_cutouts=prepared["foregrounds"],
+        _prepared_backgrounds=prepared["backgrounds"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PrepareJob:
+    """Prepares one group; travels to the worker processes."""
+
+    groups: list[Group]
+    folder: Path
+
+    def __call__(self, number: int, checkpoint: Callable[[], None]) -> int:
+        checkpoint()
+        prepare(self.groups[number], self.folder)
+        return len(self.groups[number].paths)
+
+
+def _prepare_all(groups: list[Group], folder: Path, num_workers: int, progress: Progress | None) -> None:
+    total, done = sum(len(group.paths) for group in groups), 0
+    few = total < 100  # starting processes would take longer
+    for _, count in run_parts(_PrepareJob(groups, folder), range(len(groups)), 1 if few else num_workers):
+        done += count
+        if progress:
+            progress(done, total)
+
+
+def _content_hashes(root: Path, files: list[AssetFile]) -> dict[str, str]:
+    """Asset id -> sha256 of the file's content. A file is read again only when its size or time of change differs from the last time."""
+    cache = store.home() / "prepared" / f"hashes-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]}.json"
+    try:
+        known = orjson.loads(cache.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        known = {}
+    hashes, changed = {}, False
+    for file in files:
+        status = file.path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        if file.asset_id not in known or known[file.asset_id][:2] != stamp:
+            with file.path.open("rb") as content:
+                known[file.asset_id] = [*stamp, hashlib.file_digest(content, "sha256").hexdigest()]
+            changed = True
+        hashes[file.asset_id] = known[file.asset_id][2]
+    if changed:
+        write_file(cache, orjson.dumps(known), durable=False)
+    return hashes

@@ -1,0 +1,154 @@
+"""Reading a data set back by index, without holding its annotations in memory."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from amodalsynth.annotation import Annotation
+from amodalsynth.coco_index import CocoIndex
+from amodalsynth.compositing import compose
+from amodalsynth.errors import DataError
+from amodalsynth.masks import pack_masks
+from amodalsynth.records.description import read_description
+from amodalsynth.records.layout import Layout
+from amodalsynth.rng import SPLITS
+from amodalsynth.segmentation import decode_segmentation
+from amodalsynth.types import Appearance
+
+_OPEN_ARCHIVES = 8
+
+
+class DatasetReader:
+    """One split of a data set: `len(reader)` records, `reader[k]` the k-th of them.
+
+    Can be sent to other processes, which open the files anew. `categories` maps a category id to its name, `description` is dataset.json.
+    """
+
+    def __init__(self, out: str | Path, split: str) -> None:
+        self.layout, self.split = Layout(Path(out)), split
+        self.description = read_description(self.layout)
+        if split not in self.description["splits"]:
+            finished = ", ".join(self.description["splits"]) or "none"
+            raise DataError(f"{out}: no finished split '{split}'; finished: {finished}")
+        self._index = CocoIndex.open(self.layout.annotations(split), cache=self.layout.state / f"index-{split}.npz")
+        self.categories: dict[int, str] = {category["id"]: category["name"] for category in self._index.categories}
+        self._archives: OrderedDict[Path, tarfile.TarFile] = OrderedDict()
+
+    def __reduce__(self) -> tuple:
+        return DatasetReader, (self.layout.root, self.split)
+
+    def __len__(self) -> int:
+        return self._index.num_images
+
+    def __getitem__(self, k: int) -> Record:
+        if not -len(self) <= k < len(self):
+            raise IndexError(f"record {k} of {len(self)}")
+        k %= len(self)
+        return Record(self, self._index.image(k), self._index.annotations(k))
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[k] for k in range(len(self)))
+
+    def by_image_id(self, image_id: int) -> Record:
+        """The record of an image id; `DataError` where there is none."""
+        return self[self._index.position_of(image_id)]
+
+    def picture(self, base: Path, name: str, mode: str) -> np.ndarray:
+        """A picture below `base`, (h, w, 3 or 4) uint8; what follows ".tar/" in its name is a member of that archive."""
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise DataError(f"{self.layout.root}: file name {name!r} leads out of the data set")
+        try:
+            if ".tar/" in name:
+                archive, member = name.split(".tar/", 1)
+                return _decode(self._archive(base / f"{archive}.tar").extractfile(member), mode)
+            return _decode(base / name, mode)
+        except (OSError, KeyError, tarfile.TarError) as error:
+            raise DataError(f"{base / name}: cannot be read: {error}") from None
+
+    def _archive(self, path: Path) -> tarfile.TarFile:
+        if path not in self._archives:
+            if len(self._archives) == _OPEN_ARCHIVES:
+                self._archives.popitem(last=False)[1].close()
+            self._archives[path] = tarfile.open(path)  # noqa: SIM115 - kept open for the next reads
+        self._archives.move_to_end(path)
+        return self._archives[path]
+
+
+class Record:
+    """One image of a data set with all that belongs to it; pixels and masks are read when asked for.
+
+    `image_entry` and `entries` are its COCO values, the entries farthest instance first.
+    """
+
+    def __init__(self, reader: DatasetReader, image_entry: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+        self._reader = reader
+        self.image_entry = image_entry
+        self.entries = sorted(entries, key=lambda entry: entry["paint_order"])
+
+    @property
+    def image_id(self) -> int:
+        """The image's id, from 1."""
+        return self.image_entry["id"]
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image_entry["height"], self.image_entry["width"]
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+        return self._reader.picture(self._reader.layout.images(self._reader.split), self.image_entry["file_name"], "RGB")
+
+    @property
+    def background(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB: the scene without any instance."""
+        return self._reader.picture(self._reader.layout.backgrounds, self.image_entry["background"]["file_name"], "RGB")
+
+    @property
+    def annotation(self) -> Annotation:
+        """Masks, orders and layers of the N instances, derived from the amodal masks and the paint order."""
+        masks = [decode_segmentation(e["segmentation"], self.size_hw, f"annotation {e['id']}") for e in self.entries]
+        amodal = np.stack(masks) if masks else np.zeros((0, *self.size_hw), bool)
+        return Annotation.from_instance_map(np.array([e["category_id"] for e in self.entries], np.int64), pack_masks(amodal))
+
+    @property
+    def appearances(self) -> tuple[Appearance, ...]:
+        """The full appearance of each instance; `DataError` where the data set was written without them."""
+        if not all("appearance" in entry for entry in self.entries):
+            raise DataError(f"{self._reader.layout.root}: was written without appearances (--no-appearances)")
+        base = self._reader.layout.appearances(self._reader.split)
+        stored = [entry["appearance"] for entry in self.entries]
+        return tuple(Appearance(tuple(a["offset"]), self._reader.picture(base, a["file_name"], "RGBA")) for a in stored)
+
+    def peeled(self, num_layers: int) -> np.ndarray:
+        """(H, W, 3) uint8: the scene without the instances of its first `num_layers` layers (eq. 2), painted from the appearances.
+
+        0 gives the image as it was before it was encoded; more layers than there are give the background.
+        """
+        deeper = [appearance for entry, appearance in zip(self.entries, self.appearances) if entry["layer"] >= num_layers]
+        return compose(self.background, deeper).image
+
+
+def open_dataset(out: str | Path, split: str | None = None) -> DatasetReader:
+    """Open a split of a data set for reading, by default the first of train, val and test that is there.
+
+    `DataError` where there is no data set, no such split, or a file that cannot be read.
+    """
+    if split is None:
+        there = read_description(Layout(Path(out)))["splits"]
+        split = next((name for name in SPLITS if name in there), SPLITS[0])
+    return DatasetReader(out, split)
+
+
+def _decode(source: Path | BinaryIO, mode: str) -> np.ndarray:
+    with Image.open(source) as picture:
+        return np.array(picture.convert(mode))

@@ -1,0 +1,92 @@
+"""What several commands share: options, the default folder, progress bars and warnings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amodalsynth.errors import DataError
+
+if TYPE_CHECKING:
+    from amodalsynth.pool import AssetPool
+
+DEFAULT_DATASET = "intra-afruit"
+
+
+def default_workers() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def dataset_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument OUT of the commands that read a data set."""
+    return click.argument("out", type=click.Path(path_type=Path), required=False)(command)
+
+
+def existing(out: Path | None) -> Path:
+    """OUT, or ./intra-afruit without one; `DataError` where nothing is there."""
+    path = out or Path(DEFAULT_DATASET)
+    if not path.exists():
+        hint = f"give the data set's folder, or make one with `amodalsynth generate --dataset {DEFAULT_DATASET}`"
+        raise DataError(f"{path}: no such file or folder; {hint}")
+    return path
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--foregrounds, --backgrounds and --workers, of the commands that draw scenes."""
+    for option in (
+        click.option("--workers", type=click.IntRange(min=1), default=default_workers, show_default="all cores", help="Worker processes."),
+        click.option("--backgrounds", metavar="PATH", help="Folder of textures in place of the preset's, or 'builtin'."),
+        click.option("--foregrounds", metavar="PATH", help="Folder of object photos in place of the preset's, or 'builtin'."),
+    ):
+        command = option(command)
+    return command
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C, with what to do about it."""
+
+    exit_code = 130
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say how to go on after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the finished parts are kept: run the same command with --resume to go on") from None
+
+
+@contextmanager
+def progress_bar(description: str, total: int | None, unit: str = "images") -> Iterator[Any]:
+    """A tqdm bar on stderr, silent without a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=description, total=total, unit=f" {unit}", disable=None, dynamic_ncols=True) as bar:
+        yield bar
+
+
+@contextmanager
+def counting_bar(description: str, unit: str = "files") -> Iterator[Callable[[int, int], None]]:
+    """A bar for a callback progress(done, total) that learns its total with the first call."""
+    with progress_bar(description, None, unit) as bar:
+
+        def update(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield update
+
+
+def warn_of_skipped(pool: AssetPool, limit: int = 3) -> None:
+    """One warning for all files of a pool that could not be used."""
+    if pool.skipped:
+        named = "; ".join(f"{asset_id}: {reason}" for asset_id, reason in list(pool.skipped.items())[:limit])
+        more = f"; and {len(pool.skipped) - limit} more" if len(pool.skipped) > limit else ""
+        click.echo(f"Warning: {len(pool.skipped)} unusable files were left out: {named}{more}", err=True)
