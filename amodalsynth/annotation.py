@@ -101,8 +101,8 @@ def map_instances(appearances: Sequence[Appearance], size_hw: tuple[int, int]) -
     dtype = masks.instance_map_dtype(len(appearances))
     instance_map = np.zeros(size_hw, dtype)
     for i, appearance in enumerate(appearances):
-        (x, y), (height, width) = appearance.offset_xy, appearance.rgba.shape[:2]
-        covered = (appearance.rgba[..., 3] >= AMODAL_ALPHA).astype(dtype)
+        (x, y), (height, width) = appearance.offset_xy, appearance.alpha.shape
+        covered = (appearance.alpha >= AMODAL_ALPHA).astype(dtype)
         covered <<= dtype(i)
         instance_map[y : y + height, x : x + width] |= covered
     return instance_map

@@ -15,7 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from amodalsynth.types import Appearance, Placement, Rendering, Scene
+from amodalsynth.types import Appearance, Placement, Rendering, Scene, edge_positions
 
 PYRAMID_LEVELS = 4
 _BORDER = 1  # transparent pixels around each level, so that the outermost pixels fade out over a full pixel
@@ -115,10 +115,13 @@ def draw_appearance(cutout: WarpCutout, placement: Placement, size_hw: tuple[int
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    left, top, width, height = cv2.boundingRect(cv2.extractChannel(warped, 3))
-    cropped = np.ascontiguousarray(warped[top : top + height, left : left + width])
-    _unpremultiply(cropped)
-    return Appearance((x0 + left, y0 + top), cropped)
+    alpha = cv2.extractChannel(warped, 3)
+    left, top, width, height = cv2.boundingRect(alpha)
+    rgba = np.ascontiguousarray(warped[top : top + height, left : left + width])
+    alpha = np.ascontiguousarray(alpha[top : top + height, left : left + width])
+    edge = edge_positions(alpha)
+    _unpremultiply(rgba, edge)
+    return Appearance((x0 + left, y0 + top), rgba, alpha, edge)
 
 
 def _paint(canvas: np.ndarray, appearance: Appearance) -> None:
@@ -126,35 +129,28 @@ def _paint(canvas: np.ndarray, appearance: Appearance) -> None:
     (x, y), (height, width) = appearance.offset_xy, appearance.rgba.shape[:2]
     if not height:
         return
-    alpha = cv2.extractChannel(appearance.rgba, 3)
-    edge = _partial(alpha)
+    edge = appearance.edge
     there = edge + edge // width * (canvas.shape[1] - width) + (y * canvas.shape[1] + x)  # the same pixels in the canvas
-    over, below = _as_pixels(appearance.rgba)[edge], _as_pixels(canvas)[there]
-    over, below = over.view(np.uint8).reshape(-1, 4).astype(np.uint16), below.view(np.uint8).reshape(-1, 4)
+    over = _as_pixels(appearance.rgba)[edge].view(np.uint8).reshape(-1, 4).astype(np.uint16)
+    below = _as_pixels(canvas)[there].view(np.uint8).reshape(-1, 4)
     a = over[:, 3:]
     mixed = _divide_by_255(over * a + below * (255 - a)).astype(np.uint8)
-    cv2.copyTo(appearance.rgba, (alpha == 255).view(np.uint8), canvas[y : y + height, x : x + width])
+    cv2.copyTo(appearance.rgba, (appearance.alpha == 255).view(np.uint8), canvas[y : y + height, x : x + width])
     _as_pixels(canvas)[there] = mixed.view(np.uint32)[:, 0]
+
+
+def _unpremultiply(rgba: np.ndarray, edge: np.ndarray) -> None:
+    """Premultiplied to straight alpha, in place, at the positions `edge`; elsewhere the two are the same."""
+    pixels = _as_pixels(rgba)
+    values = pixels[edge].view(np.uint8).reshape(-1, 4)
+    straight = _STRAIGHT[values[:, 3:], values]
+    straight[:, 3] = values[:, 3]
+    pixels[edge] = straight.view(np.uint32)[:, 0]
 
 
 def _as_pixels(image: np.ndarray) -> np.ndarray:
     """A contiguous (H, W, 4) uint8 image as (H * W,) uint32, one number a pixel, sharing its memory."""
     return image.view(np.uint32).reshape(-1)
-
-
-def _partial(alpha: np.ndarray) -> np.ndarray:
-    """Positions, row by row, of the pixels that are neither clear nor opaque."""
-    return np.flatnonzero((alpha - np.uint8(1)) < 254)
-
-
-def _unpremultiply(rgba: np.ndarray) -> None:
-    """Premultiplied to straight alpha, in place. Only partly transparent pixels change; a clear pixel is black already."""
-    at = _partial(cv2.extractChannel(rgba, 3)) if rgba.size else np.zeros(0, np.int64)
-    pixels = _as_pixels(rgba)
-    edge = pixels[at].view(np.uint8).reshape(-1, 4)
-    alpha = edge[:, 3:].astype(np.uint16)
-    edge[:, :3] = np.minimum((edge[:, :3] * np.uint16(255) + alpha // 2) // alpha, 255)
-    pixels[at] = edge.view(np.uint32)[:, 0]
 
 
 def _bordered(level: np.ndarray) -> np.ndarray:
@@ -165,3 +161,12 @@ def _divide_by_255(values: np.ndarray) -> np.ndarray:
     """values / 255, rounded to nearest, exact for uint16 up to 255 * 255."""
     values = values + np.uint16(128)
     return (values + (values >> 8)) >> 8
+
+
+def _straight_table() -> np.ndarray:
+    """(256, 256) uint8: [alpha, premultiplied value] -> straight value, rounded to nearest."""
+    alpha = np.maximum(np.arange(256, dtype=np.uint32)[:, None], 1)
+    return np.minimum((np.arange(256, dtype=np.uint32) * 255 + alpha // 2) // alpha, 255).astype(np.uint8)
+
+
+_STRAIGHT = _straight_table()

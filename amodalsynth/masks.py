@@ -141,12 +141,21 @@ def run_lengths(masks: MaskSpans) -> list[dict]:
 
     height, width = masks.size_hw
     size = [height, width]
-    edges = np.empty(2 * len(masks.begin), np.int64)
-    edges[::2], edges[1::2] = masks.begin, masks.end
-    uncompressed = []
-    for begin, end in zip(2 * masks.split[:-1], 2 * masks.split[1:]):
-        counts = np.diff(edges[begin:end], prepend=0, append=height * width)
-        if end > begin and not counts[-1]:
-            counts = counts[:-1]
-        uncompressed.append({"size": size, "counts": counts})
+    num_masks, num_spans = len(masks.split) - 1, len(masks.begin)
+    # The runs of all masks one after the other: for each span the zeros before it and its length, and after the last span of a
+    # mask the zeros up to the end.
+    before = masks.begin.copy()
+    before[1:] -= masks.end[:-1]
+    filled = masks.split[1:] > masks.split[:-1]
+    first_span, last_span = masks.split[:-1][filled], masks.split[1:][filled] - 1
+    before[first_span] = masks.begin[first_span]
+    counts = np.empty(2 * num_spans + num_masks, np.uint32)
+    at = 2 * np.arange(num_spans) + np.repeat(np.arange(num_masks), np.diff(masks.split))
+    counts[at], counts[at + 1] = before, masks.end - masks.begin
+    first = 2 * masks.split + np.arange(num_masks + 1)
+    rest = np.full(num_masks, height * width)
+    rest[filled] -= masks.end[last_span]
+    counts[first[1:] - 1] = rest
+    ends = (first[1:] - (rest == 0)).tolist()
+    uncompressed = [{"size": size, "counts": counts[begin:end]} for begin, end in zip(first.tolist(), ends)]
     return [{"size": size, "counts": code["counts"].decode("ascii")} for code in coco_mask.frPyObjects(uncompressed, height, width)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from math import ceil
 from pathlib import Path
 
@@ -43,14 +43,10 @@ class AssetPool:
     _prepared_cutouts: Mapping[str, PreparedAsset]
     _prepared_backgrounds: Mapping[str, PreparedAsset]
     _mapped: dict[Path, np.ndarray] = field(default_factory=dict)
+    _cutouts: dict[str, WarpCutout] = field(default_factory=dict)
 
-    def __getstate__(self) -> tuple:
-        return tuple(getattr(self, name) for name in self.__slots__ if name != "_mapped")
-
-    def __setstate__(self, state: tuple) -> None:
-        for name, value in zip((name for name in self.__slots__ if name != "_mapped"), state):
-            setattr(self, name, value)
-        self._mapped = {}
+    def __reduce__(self) -> tuple:
+        return AssetPool, tuple(getattr(self, spec.name) for spec in fields(self) if spec.default_factory is MISSING)
 
     def cutout_size_hw(self, asset_id: str) -> tuple[int, int]:
         """(height, width) of a prepared cutout in its own pixels."""
@@ -58,13 +54,15 @@ class AssetPool:
 
     def cutout(self, asset_id: str) -> WarpCutout:
         """A cutout ready for warping; its pixels are read-only."""
-        asset = self._prepared_cutouts[asset_id]
-        pixels, offset, levels = self._map(asset.pixels), asset.offset, []
-        for shape in level_shapes(asset.size_hw):
-            size = shape[0] * shape[1] * 4
-            levels.append(pixels[offset : offset + size].reshape(shape))
-            offset += size
-        return WarpCutout(asset.size_hw, tuple(levels), asset.outline)
+        if asset_id not in self._cutouts:
+            asset = self._prepared_cutouts[asset_id]
+            pixels, offset, levels = self._map(asset.pixels), asset.offset, []
+            for shape in level_shapes(asset.size_hw):
+                size = shape[0] * shape[1] * 4
+                levels.append(pixels[offset : offset + size].reshape(shape))
+                offset += size
+            self._cutouts[asset_id] = WarpCutout(asset.size_hw, tuple(levels), asset.outline)
+        return self._cutouts[asset_id]
 
     def background(self, asset_id: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB texture at the frame's size; read-only."""

@@ -11,7 +11,7 @@ Stated once, for the whole library:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,11 @@ def check_array(name: str, array: np.ndarray, dtype: type, *shape: int | None) -
     if array.dtype != dtype or not fits:
         want = ", ".join("any" if s is None else str(s) for s in shape)
         raise ValueError(f"{name}: expected {np.dtype(dtype)} of shape ({want}), got {array.dtype} of shape {array.shape}")
+
+
+def edge_positions(alpha: np.ndarray) -> np.ndarray:
+    """(h, w) uint8 -> positions, row by row, of the pixels that are neither clear nor opaque."""
+    return np.flatnonzero((alpha - np.uint8(1)) < 254)  # 0 wraps around to 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,24 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """An instance drawn alone: `rgba` (h, w, 4) uint8 with straight alpha, its corner at `offset_xy` in the frame, clipped to the frame."""
+    """An instance drawn alone: `rgba` (h, w, 4) uint8 with straight alpha, its corner at `offset_xy` in the frame, clipped to the frame.
+
+    `alpha` (h, w) uint8 is its last channel, contiguous. `edge` (E,) int64 are the positions, row by row, of its pixels that are neither clear nor
+    opaque. Both follow from `rgba`, and are derived unless given.
+    """
 
     offset_xy: tuple[int, int]
     rgba: np.ndarray
+    alpha: np.ndarray = field(default=None, repr=False, compare=False)
+    edge: np.ndarray = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_array("Appearance.rgba", self.rgba, np.uint8, None, None, 4)
         read_only(self.rgba)
+        if self.alpha is None:
+            object.__setattr__(self, "alpha", np.ascontiguousarray(self.rgba[..., 3]))
+        if self.edge is None:
+            object.__setattr__(self, "edge", edge_positions(self.alpha))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,7 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str] | None) -> int:
     try:
-        cli.main(args=args, prog_name="amodalsynth", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
+        status = cli.main(args=args, prog_name="amodalsynth", standalone_mode=False)
     except click.ClickException as error:
         return _fail(error.format_message().replace("\n", " "), error.exit_code, getattr(error, "ctx", None))
     except (click.Abort, KeyboardInterrupt):
@@ -78,7 +76,7 @@ def _run(args: list[str] | None) -> int:
         return _fail("out of memory; try fewer --workers or a smaller image_size", 1)
     except OSError as error:
         return _fail(describe_os_error(error), OutputError.exit_status)
-    return 0
+    return status if isinstance(status, int) else 0  # what click makes of `raise Exit(status)`
 
 
 def describe_os_error(error: OSError) -> str:

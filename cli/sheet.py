@@ -14,7 +14,10 @@ from .options import dataset_argument, existing
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which split.  [default: the first there is]")
 @click.option("--num-images", type=click.IntRange(1, 200), default=12, show_default=True, help="Scenes on the sheet.")
 @click.option(
-    "--to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A .png, .jpg or .webp file.  [default: OUT/contact-sheet.png]"
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A .png, .jpg or .webp file.  [default: OUT/contact-sheet.png]",
 )
 def command(out: Path | None, split: str | None, num_images: int, to: Path | None) -> None:
     """Draw a contact sheet: scenes with their amodal masks, visible masks and layers."""

@@ -55,7 +55,9 @@ def test_the_judge_passes_other_set_ups(tmp_path):
     make(tmp_path / "bare", options=OutputOptions(appearances=False))
     assert not (tmp_path / "bare" / "appearances").exists()
     judge(tmp_path / "bare", "train", "--intra", "--no-appearances")
-    wide = replace(PRESET, image_size=(96, 64), instances=(9, 14), scale=(0.1, 0.4), center=(0.0, 1.0), one_category=False)
+    wide = replace(
+        PRESET, image_size=(96, 64), instances=(9, 14), instance_weights=(), scale=(0.1, 0.4), center=(0.0, 1.0), one_category=False
+    )
     make(tmp_path / "wide", preset=wide, pool=DrawnPool(size_hw=(64, 96)), options=OutputOptions("png"))
     judge(tmp_path / "wide", "train", "--min", "9", "--max", "14")
 

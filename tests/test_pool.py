@@ -37,7 +37,7 @@ def test_folders_of_ones_own(drawn_assets):
     assert len(pool.backgrounds) == 6 and pool.background(pool.backgrounds[0]).shape == (48, 64, 3)
     name = pool.cutouts[0][0]
     height, width = pool.cutout_size_hw(name)
-    assert max(height, width) == np.ceil(0.8 * 48)  # no larger than any scene needs
+    assert max(height, width) == np.ceil(preset.scale[1] * 48)  # no larger than any scene needs
     levels = pool.cutout(name).levels
     assert levels[0].shape == (height + 2, width + 2, 4) and not levels[0].flags.writeable
     generate_sample(preset, pool, "train", 0, 0)

@@ -12,7 +12,7 @@ from amodalsynth.scenes import rotated_extent, sample_scene
 from tests.strategies import SMALL, DrawnPool
 
 POOL = DrawnPool()
-PRESET = replace(SMALL, image_size=(80, 64), categories=POOL.categories)
+PRESET = replace(SMALL, image_size=(80, 64), scale=(0.2, 0.8), instance_weights=(), categories=POOL.categories)
 
 
 def scenes(preset, count=300):

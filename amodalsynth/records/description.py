@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 # The packages whose release decides the bytes: drawing, warping, segmenting and encoding.
-_BYTES_DEPEND_ON = ("amodalsynth", "isal", "numpy", "opencv-python-headless", "pillow", "scikit-image", "simplejpeg")
+BYTES_DEPEND_ON = ("amodalsynth", "isal", "numpy", "opencv-python-headless", "pillow", "scikit-image", "simplejpeg")
 
 
 def describe(preset: DatasetPreset, pool: AssetPool, split: str, seed: int, options: OutputOptions) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def describe(preset: DatasetPreset, pool: AssetPool, split: str, seed: int, opti
         "preset": preset.to_json(),
         "seed": seed,
         "output": {"image_format": options.image_format, "layout": options.layout, "appearances": options.appearances},
-        "versions": {name: importlib.metadata.version(name) for name in _BYTES_DEPEND_ON},
+        "versions": {name: importlib.metadata.version(name) for name in BYTES_DEPEND_ON},
         "splits": {},
         "assets": {
             kind: {
