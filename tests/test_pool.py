@@ -14,6 +14,7 @@ from amodalsynth.generate import generate_sample
 from amodalsynth.pool import load_pool
 from amodalsynth.pool_sources import with_folders
 from amodalsynth.presets import PRESETS, override
+from tests.strategies import disc
 
 SMALL = override(PRESETS["intra-afruit"], ["image_size=64x48"])
 
@@ -88,6 +89,8 @@ def test_nothing_is_prepared_twice(drawn_assets, own_home, monkeypatch, tmp_path
 def test_unusable_files_are_named_and_left_out(tmp_path, drawn_assets, own_home):
     folder = tmp_path / "fruit"
     shutil.copytree(drawn_assets[0] / "train", folder)
+    for i in range(4, 16):  # enough for each split to hold some
+        Image.fromarray(disc(30 + i, 40, (150, 40, 120))).save(folder / "plum" / f"plum_{i}.png")
     (folder / "plum" / "empty.jpg").touch()
     (folder / "plum" / "text.png").write_text("not a picture")
     Image.fromarray(np.full((30, 30, 3), 255, np.uint8)).save(folder / "plum" / "white.png")
@@ -98,7 +101,7 @@ def test_unusable_files_are_named_and_left_out(tmp_path, drawn_assets, own_home)
     assert set(skipped) == {f"plum/{name}" for name in ("empty.jpg", "text.png", "white.png", "rectangle.png")}
     assert all(reason and "\n" not in reason for reason in skipped.values())
     kept = {name for pool in loaded for names in pool.cutouts for name in names}
-    assert kept == {f"{c}/{c}_{i}.png" for c in ("lime", "plum") for i in range(4)}
+    assert kept == {f"{c}/{c}_{i}.png" for c, count in (("lime", 4), ("plum", 16)) for i in range(count)}
 
 
 def test_a_category_left_empty_is_an_error(tmp_path, drawn_assets, own_home):
