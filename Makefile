@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test lint bench picture clean
 
 help:  ## Show this help.
 	@echo "amodalsynth: make TARGET"
@@ -36,6 +36,11 @@ lint: .venv/.all  ## Check style.
 
 bench: .venv/.all  ## Measure speed against a plain reference and the floor; results go to benchmarks/results.
 	$(BIN)/python -m benchmarks.run
+
+picture: .venv/.core  ## Draw the README's picture from the built-in pack.
+	rm -rf scratch/picture
+	$(BIN)/amodalsynth generate --dataset intra-afruit --foregrounds builtin --backgrounds builtin --split test --num-images 6 --seed 12 --out scratch/picture
+	$(BIN)/amodalsynth sheet scratch/picture --num-images 6 --to docs/scenes.jpg
 
 clean:  ## Remove what the targets made, but no data set.
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

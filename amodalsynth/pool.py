@@ -91,7 +91,7 @@ def load_pool(
     total)` counts the files being prepared; nothing is prepared twice. `AssetMissing` where a source or a whole category is
     absent, `AssetError` where a category has no usable file.
     """
-    sources = resolve_sources(preset, foregrounds, backgrounds, num_workers=num_workers)
+    sources = resolve_sources(preset, foregrounds, backgrounds, num_workers=num_workers, progress=progress)
     folder = store.home() / "prepared"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,24 @@ def with_folders(preset: DatasetPreset, foregrounds: str | Path | None, backgrou
 
 
 def resolve_sources(
-    preset: DatasetPreset, foregrounds: str | Path | None, backgrounds: str | Path | None, *, num_workers: int = 1
+    preset: DatasetPreset,
+    foregrounds: str | Path | None,
+    backgrounds: str | Path | None,
+    *,
+    num_workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Source]:
     """The two sources of a preset, checked to exist: where the preset names them, or in the folders given.
 
-    A preset made by `with_folders` takes what is given as somebody's own folders; any other expects its own assets there.
+    A preset made by `with_folders` takes what is given as somebody's own folders; any other expects its own assets there. `num_workers` and
+    `progress` serve for making the built-in pack where it is wanted and not there yet.
     """
     given = {"foregrounds": foregrounds, "backgrounds": backgrounds}
-    return {kind: _resolve(preset, kind, getattr(preset, kind), path, num_workers) for kind, path in given.items()}
+    if BUILTIN in (preset.foregrounds, preset.backgrounds):
+        from amodalsynth import builtin
+
+        builtin.builtin_folders(store.home(), num_workers=num_workers, progress=progress)
+    return {kind: _resolve(preset, kind, getattr(preset, kind), path) for kind, path in given.items()}
 
 
 def list_foregrounds(preset: DatasetPreset, source: Source, split: str) -> dict[str, tuple[AssetFile, ...]]:
@@ -69,12 +79,12 @@ def list_backgrounds(preset: DatasetPreset, source: Source, split: str) -> dict[
     )
 
 
-def _resolve(preset: DatasetPreset, kind: str, name: str, path: str | Path | None, num_workers: int) -> Source:
+def _resolve(preset: DatasetPreset, kind: str, name: str, path: str | Path | None) -> Source:
     wanted = tuple((category, (category,)) for category in preset.categories) if kind == "foregrounds" else ()
     if name == BUILTIN:
         from amodalsynth import builtin
 
-        roots = dict(zip(("foregrounds", "backgrounds"), builtin.builtin_folders(store.home(), num_workers=num_workers)))
+        roots = dict(zip(("foregrounds", "backgrounds"), builtin.builtin_folders(store.home())))
         return Source(BUILTIN, roots[kind], wanted, about=builtin.about(kind))
     if name == FOLDER and path is None:
         raise ConfigurationError(f"preset '{preset.name}' takes its {kind} from a folder: give it with --{kind} PATH")

@@ -74,11 +74,12 @@ def progress_bar(description: str, total: int | None, unit: str = "images") -> I
 
 @contextmanager
 def counting_bar(description: str, unit: str = "files") -> Iterator[Callable[[int, int], None]]:
-    """A bar for a callback progress(done, total) that learns its total with the first call."""
+    """A bar for a callback progress(done, total), whose total may change when another task begins."""
     with progress_bar(description, None, unit) as bar:
 
         def update(done: int, total: int) -> None:
-            bar.total = total
+            if bar.total != total:
+                bar.reset(total)
             bar.update(done - bar.n)
 
         yield update

@@ -27,7 +27,10 @@ def shared_assets() -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder shared by the tests of one run, so that nothing reads or writes the user's own."""
-    folder = tmp_path_factory.mktemp("home")
+    base = tmp_path_factory.getbasetemp()
+    shared_by_workers = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared_by_workers / "home"
+    folder.mkdir(exist_ok=True)
     os.environ["AMODALSYNTH_HOME"] = str(folder)
     return folder
 

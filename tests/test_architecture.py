@@ -14,7 +14,8 @@ LIBRARY = REPOSITORY / "amodalsynth"
 
 # From left to right; a module may import those of an earlier row, and those of its own row in its own package.
 ROWS = [
-    {"errors", "types", "rng", "files", "imagefiles", "workers"},
+    {"errors", "types", "rng", "files"},
+    {"imagefiles", "workers"},
     {"assets", "builtin", "masks"},
     {"cutouts", "textures", "orders", "presets", "segmentation"},
     {"scenes"},
