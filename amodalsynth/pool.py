@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import ceil
 from pathlib import Path
@@ -92,13 +92,6 @@ def load_pool(
     absent, `AssetError` where a category has no usable file.
     """
     sources = resolve_sources(preset, foregrounds, backgrounds, num_workers=num_workers, progress=progress)
-    folder = store.home() / "prepared"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot keep prepared assets there ({error.strerror}); set AMODALSYNTH_HOME to a folder that can be written"
-        ) from None
     files = {
         "foregrounds": list_foregrounds(preset, sources["foregrounds"], split),
         "backgrounds": list_backgrounds(preset, sources["backgrounds"], split),
@@ -108,40 +101,79 @@ def load_pool(
         "foregrounds": CutoutSettings(white_threshold=preset.white_threshold, max_side=longest),
         "backgrounds": TextureSettings(preset.size_hw, preset.background_fit),
     }
-    groups: dict[tuple[str, str], Group] = {}
-    hashes: dict[str, dict[str, str]] = {}
-    for kind, by_category in files.items():
-        hashes[kind] = _content_hashes(sources[kind].root, [f for members in by_category.values() for f in members])
-        for category, members in by_category.items():
-            sha256 = tuple(hashes[kind][f.asset_id] for f in members)
-            groups[kind, category] = Group(tuple(f.path for f in members), sha256, settings[kind])
-    _prepare_all([g for g in groups.values() if not is_prepared(g, folder)], folder, num_workers, progress)
-    usable: dict[str, dict[str, list[str]]] = {"foregrounds": {}, "backgrounds": {}}
-    prepared: dict[str, dict[str, PreparedAsset]] = {"foregrounds": {}, "backgrounds": {}}
-    skipped: dict[str, str] = {}
-    for (kind, category), group in groups.items():
-        ids = usable[kind][category] = []
-        for file, asset in zip(files[kind][category], load_prepared(group, folder)):
-            if isinstance(asset, str):
-                skipped[file.asset_id] = asset
-            else:
-                ids.append(file.asset_id)
-                prepared[kind][file.asset_id] = asset
-        if not ids and (kind == "foregrounds" or (len(usable[kind]) == len(files[kind]) and not prepared[kind])):
-            reason = f"{files[kind][category][0].asset_id}: {skipped[files[kind][category][0].asset_id]}"
-            raise AssetError(
-                f"{sources[kind].root}: none of the {len(group.paths)} files of category '{category}' is usable (first: {reason})"
-            )
+    folder = _prepared_folder()
+    hashes = {kind: _content_hashes(sources[kind].root, files[kind]) for kind in files}
+    groups = {
+        kind: {category: _group(members, hashes[kind], settings[kind]) for category, members in files[kind].items()} for kind in files
+    }
+    missing = [group for of_kind in groups.values() for group in of_kind.values() if not is_prepared(group, folder)]
+    _prepare_all(missing, folder, num_workers, progress)
+    cutouts = {category: _load(files["foregrounds"][category], group, folder) for category, group in groups["foregrounds"].items()}
+    textures = {category: _load(files["backgrounds"][category], group, folder) for category, group in groups["backgrounds"].items()}
+    for category, loaded in cutouts.items():
+        _require_some(loaded, f"{sources['foregrounds'].root}, category '{category}'")
+    all_cutouts, all_textures = _merged(cutouts), _merged(textures)
+    _require_some(all_textures, f"{sources['backgrounds'].root}")
     return AssetPool(
-        categories=tuple(usable["foregrounds"]),
-        cutouts=tuple(tuple(ids) for ids in usable["foregrounds"].values()),
-        backgrounds=tuple(sorted(prepared["backgrounds"])),
-        sha256={kind: {asset_id: hashes[kind][asset_id] for asset_id in sorted(prepared[kind])} for kind in prepared},
-        skipped=skipped,
+        categories=tuple(cutouts),
+        cutouts=tuple(tuple(loaded.usable) for loaded in cutouts.values()),
+        backgrounds=tuple(sorted(all_textures.usable)),
+        sha256={
+            kind: {asset_id: hashes[kind][asset_id] for asset_id in sorted(loaded.usable)}
+            for kind, loaded in (("foregrounds", all_cutouts), ("backgrounds", all_textures))
+        },
+        skipped={**all_cutouts.skipped, **all_textures.skipped},
         sources=sources,
-        _prepared_cutouts=prepared["foregrounds"],
-        _prepared_backgrounds=prepared["backgrounds"],
+        _prepared_cutouts=all_cutouts.usable,
+        _prepared_backgrounds=all_textures.usable,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Prepared assets by asset id, and why others are unusable."""
+
+    usable: dict[str, PreparedAsset]
+    skipped: dict[str, str]
+
+
+def _group(members: Sequence[AssetFile], hashes: Mapping[str, str], settings: CutoutSettings | TextureSettings) -> Group:
+    return Group(tuple(file.path for file in members), tuple(hashes[file.asset_id] for file in members), settings)
+
+
+def _load(members: Sequence[AssetFile], group: Group, folder: Path) -> _Loaded:
+    loaded = _Loaded({}, {})
+    for file, asset in zip(members, load_prepared(group, folder), strict=True):
+        if isinstance(asset, PreparedAsset):
+            loaded.usable[file.asset_id] = asset
+        else:
+            loaded.skipped[file.asset_id] = asset
+    return loaded
+
+
+def _merged(by_category: Mapping[str, _Loaded]) -> _Loaded:
+    merged = _Loaded({}, {})
+    for loaded in by_category.values():
+        merged.usable.update(loaded.usable)
+        merged.skipped.update(loaded.skipped)
+    return merged
+
+
+def _require_some(loaded: _Loaded, where: str) -> None:
+    if not loaded.usable:
+        first, reason = next(iter(loaded.skipped.items()))
+        raise AssetError(f"{where}: none of the {len(loaded.skipped)} files is usable (first: {first}: {reason})")
+
+
+def _prepared_folder() -> Path:
+    folder = store.home() / "prepared"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot keep prepared assets there ({error.strerror}); set AMODALSYNTH_HOME to a folder that can be written"
+        ) from None
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +198,7 @@ def _prepare_all(groups: list[Group], folder: Path, num_workers: int, progress: 
             progress(done, total)
 
 
-def _content_hashes(root: Path, files: list[AssetFile]) -> dict[str, str]:
+def _content_hashes(root: Path, files: Mapping[str, Sequence[AssetFile]]) -> dict[str, str]:
     """Asset id -> sha256 of the file's content. A file is read again only when its size or time of change differs from the last time."""
     cache = store.home() / "prepared" / f"hashes-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]}.json"
     try:
@@ -174,7 +206,7 @@ def _content_hashes(root: Path, files: list[AssetFile]) -> dict[str, str]:
     except (OSError, orjson.JSONDecodeError):
         known = {}
     hashes, changed = {}, False
-    for file in files:
+    for file in (file for members in files.values() for file in members):
         status = file.path.stat()
         stamp = [status.st_size, status.st_mtime_ns]
         if file.asset_id not in known or known[file.asset_id][:2] != stamp:

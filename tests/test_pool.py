@@ -110,7 +110,7 @@ def test_a_category_left_empty_is_an_error(tmp_path, drawn_assets, own_home):
     (folder / "kiwi").mkdir()
     for i in range(4):
         (folder / "kiwi" / f"{i}.jpg").write_bytes(b"x")
-    with pytest.raises(AssetError, match=r"none of the \d files of category 'kiwi' is usable"):
+    with pytest.raises(AssetError, match=r"category 'kiwi': none of the \d files is usable"):
         load((folder, drawn_assets[1]))
 
 
