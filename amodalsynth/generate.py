@@ -14,7 +14,7 @@ import orjson
 from amodalsynth import card
 from amodalsynth.annotation import Sample, annotate
 from amodalsynth.compositing import compose, draw_appearances
-from amodalsynth.errors import ConfigurationError, OutputConflict, SceneRejected
+from amodalsynth.errors import ConfigurationError, OutputConflict, OutputError, SceneRejected
 from amodalsynth.files import write_file
 from amodalsynth.pool import AssetPool
 from amodalsynth.presets import DatasetPreset
@@ -147,6 +147,10 @@ def _make_parts(job: _PartJob, num_workers: int, progress: Callable[[int], None]
         for number, count in run_parts(job, missing, min(num_workers, max(len(missing), 1))):
             sidecars[number] = read_sidecar(job.target, number, job.indices(number))
             report(count)
+    if None in sidecars.values():
+        raise OutputError(
+            f"{job.target.layout.root}: files of this run were removed or changed while it went on; run it again with --resume"
+        )
     return [sidecars[number] for number in range(job.num_parts)]
 
 
@@ -177,17 +181,7 @@ def _begin(
         about = description.merge(layout, description.read_description(layout), about, split)
     finished = about["splits"].get(split, {}).get("num_images", 0)
     goal_file = layout.parts(split) / "goal.json"
-    goal = orjson.loads(goal_file.read_bytes()) if goal_file.exists() else finished
-    if num_images < max(goal, finished):
-        what = "holds" if finished == goal else "was begun with"
-        raise OutputConflict(
-            f"{layout.root}: split {split} {what} {max(goal, finished)} images, {num_images} were asked for; a split can grow but not shrink: "
-            "ask for as many or more, or write to another folder"
-        )
-    if goal > finished and not resume:
-        raise OutputConflict(
-            f"{layout.root}: split {split} is unfinished ({goal} images were asked for); go on with --resume, or write to another folder"
-        )
+    _check_goal(layout, split, num_images, finished, orjson.loads(goal_file.read_bytes()) if goal_file.exists() else finished, resume)
     target = Target(
         layout,
         split,
@@ -212,3 +206,17 @@ def _begin(
     description.write_description(layout, about)
     write_file(goal_file, orjson.dumps(num_images))
     return target, about, False
+
+
+def _check_goal(layout: Layout, split: str, num_images: int, finished: int, goal: int, resume: bool) -> None:
+    """Refuse to shrink a split of which `finished` images are there and `goal` were last asked for, or to go on with it unasked."""
+    if num_images < max(goal, finished):
+        what = "holds" if finished == goal else "was begun with"
+        raise OutputConflict(
+            f"{layout.root}: split {split} {what} {max(goal, finished)} images, {num_images} were asked for; a split can grow but not shrink: "
+            "ask for as many or more, or write to another folder"
+        )
+    if goal > finished and not resume:
+        raise OutputConflict(
+            f"{layout.root}: split {split} is unfinished ({goal} images were asked for); go on with --resume, or write to another folder"
+        )
