@@ -45,6 +45,10 @@ __all__ = [*_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("amodalsynth")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'amodalsynth' has no attribute '{name}'")
     module, attribute = _PUBLIC[name]

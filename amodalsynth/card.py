@@ -25,12 +25,13 @@ def dataset_card(layout: Layout, description: Mapping[str, Any]) -> str:
         f"{description['seed']}: {low} to {high} instances {kind} on one texture, {width} x {height} pixels. Each instance has its amodal, "
         "visible and invisible mask, its occlusion order and layer order"
         + (", and its full appearance." if description["output"]["appearances"] else "."),
+        *_own_photos(description),
         "## Statistics",
         _statistics(stats),
         "## Categories",
         _categories(stats),
         "## Read it",
-        f'```python\nimport amodalsynth\n\nrecord = amodalsynth.open("{description["name"]}", "{splits[0]}")[0]\n'
+        f'```python\nimport amodalsynth\n\nrecord = amodalsynth.open("path/to/this/folder", "{splits[0]}")[0]\n'
         "record.image, record.annotation.amodal_mask\n```",
         "The annotation files are COCO; dataset.json lists every asset with its hash; scenes/ holds a recipe for each image, from which "
         "`amodalsynth render` makes the same data set again.",
@@ -40,6 +41,14 @@ def dataset_card(layout: Layout, description: Mapping[str, Any]) -> str:
         f"```json\n{orjson.dumps(preset, option=orjson.OPT_INDENT_2).decode()}\n```",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _own_photos(description: Mapping[str, Any]) -> list[str]:
+    """A paragraph that says so where the cutouts are not those of the preset's own asset."""
+    source = description["assets"]["foregrounds"]["source"]
+    if source["name"] not in ("builtin", "folder"):
+        return []
+    return [f"Its scenes follow the preset of that name, its cutouts come from {source['title']}: it is not a data set of the paper."]
 
 
 def _statistics(stats: Statistics) -> str:

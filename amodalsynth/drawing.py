@@ -12,6 +12,7 @@ from amodalsynth.records.reader import Record
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart
 PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 _GAP, _CAPTION, _PAPER, _INK = 6, 22, (255, 255, 255), (30, 30, 30)
+_LARGEST = 400  # pixels of a picture's longer side on a contact sheet
 
 
 def overlay(image: np.ndarray, masks: np.ndarray, colors: Sequence[tuple[int, int, int]], opacity: float = 0.45) -> np.ndarray:
@@ -56,8 +57,9 @@ def contact_sheet(records: Sequence[Record], columns: int = 3) -> np.ndarray:
 
 
 def _tile(record: Record) -> np.ndarray:
-    panels = scene_panels(record)
-    height, width = record.size_hw
+    shrink = min(1.0, _LARGEST / max(record.size_hw))
+    height, width = (max(1, round(side * shrink)) for side in record.size_hw)
+    panels = {name: cv2.resize(panel, (width, height), interpolation=cv2.INTER_AREA) for name, panel in scene_panels(record).items()}
     tile = np.full((2 * (height + _CAPTION) + _GAP, 2 * width + _GAP, 3), _PAPER, np.uint8)
     for i, (caption, panel) in enumerate(panels.items()):
         y, x = (i // 2) * (height + _CAPTION + _GAP), (i % 2) * (width + _GAP)

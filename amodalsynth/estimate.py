@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ def estimate(
     """Make a few images in memory and extrapolate; nothing is written."""
     make = Sampler(replace(preset, categories=pool.categories), pool, split, seed)
     names = background_names(pool.backgrounds)
-    target = Target(Layout(Path()), split, options, preset.jpeg_quality, preset.instances[1], names, pool.sha256, "")
+    target = Target(Layout(Path()), split, options, preset, names, pool.sha256, "")
     count = min(num_images, _MEASURED)
     make(0)  # maps the files
     began = time.perf_counter()
@@ -64,7 +65,9 @@ def estimate(
 
 def format_estimates(out: Path, estimates: Sequence[Estimate]) -> str:
     """The estimates of all splits as text."""
-    lines = [f"{out}: nothing written (dry run)"]
+    there = next(parent for parent in [out.absolute(), *out.absolute().parents] if parent.exists())
+    needed, free = sum(e.num_bytes for e in estimates), shutil.disk_usage(there).free
+    lines = [f"{out}: nothing written (dry run); {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free there"]
     for e in estimates:
         cost = f"about {e.num_bytes / 1e9:.2f} GB, {e.seconds / 60:.1f} min on {e.num_workers} workers"
         lines.append(f"  {e.split:5} {e.num_images:,} images from {e.num_cutouts:,} cutouts and {e.num_backgrounds:,} textures: {cost}")

@@ -30,8 +30,10 @@ from amodalsynth.workers import run_parts
 def generate_sample(preset: DatasetPreset, pool: AssetPool, split: str, index: int, seed: int) -> Sample:
     """Image `index` (from 0) of a split: the first attempt whose scene shows enough of every instance.
 
-    Depends on nothing but its arguments. `ConfigurationError` where `preset.max_attempts` scenes were all rejected.
+    Depends on nothing but its arguments. `ConfigurationError` where `preset.max_attempts` scenes were all rejected, or where the pool is of
+    another split.
     """
+    _check_split(pool, split)
     for attempt in range(preset.max_attempts):
         scene = sample_scene(preset, pool, scene_rng(seed, split, index, attempt))
         appearances = draw_appearances(scene, pool)
@@ -44,6 +46,14 @@ def generate_sample(preset: DatasetPreset, pool: AssetPool, split: str, index: i
         f"preset '{preset.name}': image {index + 1}: in {preset.max_attempts} scenes some instance showed fewer than {preset.min_visible_pixels} "
         "pixels each time; lower min_visible_pixels, instances or scale, or widen center"
     )
+
+
+def _check_split(pool: AssetPool, split: str) -> None:
+    """Photos of one split must not get into another."""
+    if pool.split != split:
+        raise ConfigurationError(
+            f"split '{split}': the pool holds the assets of split '{pool.split}'; load one with load_pool(preset, '{split}')"
+        )
 
 
 class SampleMaker(Protocol):
@@ -96,6 +106,7 @@ def generate_dataset(
     n more images are there. `make` makes the samples, by default by drawing scenes. `OutputConflict` where `out` holds something
     else, or unfinished work without `resume`; `OutputError` (or `OSError`) where it cannot be written.
     """
+    _check_split(pool, split)
     if num_images < 1:
         raise ConfigurationError(f"split {split}: expected at least 1 image, got {num_images}")
     preset = replace(preset, categories=pool.categories)
@@ -120,7 +131,7 @@ class _PartJob:
     """Makes one part; travels to the worker processes."""
 
     target: Target
-    make: SampleMaker
+    make: SampleMaker | None
     num_images: int
 
     def __call__(self, number: int, checkpoint: Callable[[], None]) -> int:
@@ -152,6 +163,17 @@ def _make_parts(job: _PartJob, num_workers: int, progress: Callable[[int], None]
             f"{job.target.layout.root}: files of this run were removed or changed while it went on; run it again with --resume"
         )
     return [sidecars[number] for number in range(job.num_parts)]
+
+
+def _is_whole(job: _PartJob) -> bool:
+    """Whether a finished split still has its files. Where our own state was deleted, as it may be, the images are only counted."""
+    layout, split = job.target.layout, job.target.split
+    if not all(path.is_file() for path in (layout.annotations(split), layout.recipes(split), layout.card)):
+        return False
+    if layout.parts(split).is_dir():
+        return all(read_sidecar(job.target, number, job.indices(number)) for number in range(job.num_parts))
+    images = layout.images(split)
+    return images.is_dir() and sum(1 for _ in images.iterdir()) >= job.num_images
 
 
 @contextmanager
@@ -186,13 +208,12 @@ def _begin(
         layout,
         split,
         options,
-        preset.jpeg_quality,
-        preset.instances[1],
+        preset,
         background_names(pool.backgrounds),
         pool.sha256,
         description.configuration_hash(about, split),
     )
-    if finished == num_images:
+    if finished == num_images and _is_whole(_PartJob(target, None, num_images)):
         return target, about, True
     folders = [
         layout.images(split),

@@ -29,11 +29,13 @@ Progress = Callable[[int, int], None]
 class AssetPool:
     """The cutouts and textures of one split.
 
-    categories: names, in the order of their ids. cutouts: for each category the asset ids of its cutouts, backgrounds: those of the textures, sorted.
-    sha256: for "foregrounds" and "backgrounds", asset id -> hash of the file's content. skipped: asset id -> why it is
-    unusable. sources: where the two came from. The pool can be sent to worker processes; each maps the pixels for itself.
+    split: "train", "val" or "test". categories: names, in the order of their ids. cutouts: for each category the asset ids of its cutouts;
+    backgrounds: those of the textures, sorted. sha256: for "foregrounds" and "backgrounds", asset id -> hash of the file's
+    content. skipped: asset id -> why it is unusable. sources: where the two came from. The pool can be sent to worker processes;
+    each maps the pixels for itself.
     """
 
+    split: str
     categories: tuple[str, ...]
     cutouts: tuple[tuple[str, ...], ...]
     backgrounds: tuple[str, ...]
@@ -115,6 +117,7 @@ def load_pool(
     all_cutouts, all_textures = _merged(cutouts), _merged(textures)
     _require_some(all_textures, f"{sources['backgrounds'].root}")
     return AssetPool(
+        split=split,
         categories=tuple(cutouts),
         cutouts=tuple(tuple(loaded.usable) for loaded in cutouts.values()),
         backgrounds=tuple(sorted(all_textures.usable)),
@@ -173,6 +176,9 @@ def _prepared_folder() -> Path:
         raise OutputError(
             f"{folder}: cannot keep prepared assets there ({error.strerror}); set AMODALSYNTH_HOME to a folder that can be written"
         ) from None
+    for leftover in folder.glob(".*.tmp"):  # of processes that were killed
+        if not Path(f"/proc/{leftover.name.split('.')[-2]}").exists():
+            leftover.unlink(missing_ok=True)
     return folder
 
 

@@ -89,6 +89,10 @@ def _resolve(preset: DatasetPreset, kind: str, name: str, path: str | Path | Non
     if name == FOLDER and path is None:
         raise ConfigurationError(f"preset '{preset.name}' takes its {kind} from a folder: give it with --{kind} PATH")
     root = None if path is None else Path(path).expanduser()
+    if str(path) == BUILTIN:
+        raise ConfigurationError(
+            f"preset '{preset.name}' takes its {kind} from '{name}', not from the built-in pack; change it with with_folders(preset, ...) first"
+        )
     if root is not None and not root.is_dir():
         raise AssetMissing(f"--{kind} {path}: no such folder; expected a folder per category, with images at any depth below, or 'builtin'")
     if name == FOLDER:

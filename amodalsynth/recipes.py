@@ -93,6 +93,14 @@ def open_recipes(path: str | Path) -> RecipeBook:
         raise DataError(f"{path}: no such file or folder; expected dataset.json and scenes/<split>.jsonl of a data set")
     layout, about = Layout(root), read_description(Layout(root))
     files = {split: layout.recipes(split) for split in SPLITS if layout.recipes(split).is_file() and path in (root, layout.recipes(split))}
+    for split, file in files.items():
+        expected = about["splits"].get(split, {}).get("num_images")
+        with file.open("rb") as lines:
+            there = sum(1 for _ in lines)
+        if there != expected:
+            raise DataError(
+                f"{file}: expected {expected} recipes, as dataset.json says, got {there}; it is truncated or of another data set"
+            )
     if not files:
         raise DataError(f"{path}: no recipes: expected scenes/train.jsonl, val.jsonl or test.jsonl beside dataset.json")
     try:
@@ -136,7 +144,9 @@ class _VerifyJob:
         recipe = self.replay.recipes.recipe(index)
         differing = asset_differences(recipe, self.replay.pool)
         if not differing and pixel_hash(self.replay(index).rendering) != recipe["pixels"]:
-            differing = ["pixels differ, though the assets are the same: another processor or other versions round differently"]
+            differing = [
+                "pixels differ, though the assets are the same: the recipe was edited, or another processor or version rounds otherwise"
+            ]
         return differing
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from amodalsynth.errors import AmodalSynthError
@@ -56,7 +57,8 @@ def _run_pool(job: Callable[[int, Callable[[], None]], Any], waiting: list[int],
     try:
         while waiting or running:
             while waiting and len(running) < 2 * num_workers:  # few at a time, so that memory does not grow with their number
-                future = executor.submit(_run_job, waiting[-1])
+                with _sigint_blocked():  # inherited by the process that this may start, which would else print a traceback of its own
+                    future = executor.submit(_run_job, waiting[-1])
                 running[future] = waiting.pop()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 result = future.result()
@@ -69,10 +71,19 @@ def _run_pool(job: Callable[[int, Callable[[], None]], Any], waiting: list[int],
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Hold Ctrl-C back; it comes through afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(job: Callable[[int, Callable[[], None]], Any], stop: Any) -> None:
     global _job, _stop
     _job, _stop = job, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets the event
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

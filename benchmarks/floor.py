@@ -32,13 +32,18 @@ def prepare(target: Target, number: int, sample: Sample) -> Prepared:
     return Prepared(encoded.file_name, sample.rendering.image, list(zip(names, pixels)), values)
 
 
+def _encode(target: Target, image: np.ndarray) -> bytes:
+    preset = target.preset
+    return encode_image(image, target.options.image_format, jpeg_quality=preset.jpeg_quality, jpeg_chroma=preset.jpeg_chroma)
+
+
 def write(target: Target, number: int, prepared: list[Prepared], out: Path) -> None:
     """Encode and write a part."""
     sections: list[bytes] = []
     with (out / f"{number}.tar").open("wb") as file:
         archive = TarWriter(file)
         for sample in prepared:
-            (out / sample.file_name).write_bytes(encode_image(sample.image, target.options.image_format, target.jpeg_quality))
+            (out / sample.file_name).write_bytes(_encode(target, sample.image))
             for name, rgba in sample.appearances:
                 archive.add(name, encode_png(rgba))
             sections += map(orjson.dumps, sample.values)

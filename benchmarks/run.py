@@ -84,7 +84,7 @@ def one_core(preset: DatasetPreset, pool: AssetPool, scratch: Path, cores: list[
     for folder in (layout.images("train"), layout.appearances("train"), layout.parts("train"), layout.backgrounds):
         folder.mkdir(parents=True)
     names = background_names(pool.backgrounds)
-    target = Target(layout, "train", DEFAULT_OUTPUT, preset.jpeg_quality, preset.instances[1], names, pool.sha256, "")
+    target = Target(layout, "train", DEFAULT_OUTPUT, preset, names, pool.sha256, "")
     files, sizes = plain_assets(preset, pool, scratch / "plain-assets")
     (scratch / "plain").mkdir()
     (scratch / "floor").mkdir()

@@ -15,8 +15,8 @@ from .options import counting_bar, progress_bar, resumable, source_options, warn
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write.  [default: ./<dataset>]")
 @click.option("--split", type=click.Choice(["train", "val", "test", "all"]), default="all", show_default=True, help="Which split to make.")
-@click.option("--num-images", type=click.IntRange(min=1), metavar="N", help="Images per split.  [default: the preset's]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the data set.")
+@click.option("--num-images", type=click.IntRange(1, 999_999_999), metavar="N", help="Images per split.  [default: the preset's]")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the data set.")
 @source_options
 @click.option(
     "--image-format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True, help="png and webp are lossless."
@@ -58,6 +58,9 @@ def command(
     from amodalsynth.presets import get_preset, override
     from amodalsynth.records.part import OutputOptions
 
+    for kind, given in (("foregrounds", foregrounds), ("backgrounds", backgrounds)):
+        if given is not None and any(assignment.partition("=")[0].strip() == kind for assignment in assignments):
+            raise ConfigurationError(f"--set {kind}=... and --{kind} contradict each other; give one of them")
     preset = override(with_folders(get_preset(dataset), foregrounds, backgrounds), assignments)
     options = OutputOptions(image_format, layout, not no_appearances)
     splits = preset.splits if split == "all" else (split,)
@@ -67,18 +70,20 @@ def command(
         raise ConfigurationError(
             f"preset '{preset.name}' has no {split} images; give --num-images N, or --split {' or '.join(preset.splits) or 'train'}"
         )
-    estimates = []
+    pools = {}
+    for name in counts:  # all of them first: what is wrong with the assets of one split should not wait until another is made
+        with resumable(), counting_bar("preparing assets") as progress:
+            pools[name] = load_pool(preset, name, foregrounds=foregrounds, backgrounds=backgrounds, num_workers=workers, progress=progress)
+        warn_of_skipped(pools[name])
+    if dry_run:
+        estimates = [estimate(preset, pools[name], name, count, seed, options, workers) for name, count in counts.items()]
+        click.echo(format_estimates(out or Path(preset.name), estimates))
+        return
     for name, count in counts.items():
-        with counting_bar("preparing assets") as progress:
-            pool = load_pool(preset, name, foregrounds=foregrounds, backgrounds=backgrounds, num_workers=workers, progress=progress)
-        warn_of_skipped(pool)
-        if dry_run:
-            estimates.append(estimate(preset, pool, name, count, seed, options, workers))
-            continue
         with resumable(), progress_bar(name, count) as bar:
             made = generate_dataset(
                 preset,
-                pool,
+                pools[name],
                 out or Path(preset.name),
                 split=name,
                 num_images=count,
@@ -90,5 +95,3 @@ def command(
             )
         verb = "already finished" if made.status == "finished" else "finished"
         click.echo(f"{made.out}: {name} {verb}: {made.num_images:,} images, {made.num_instances:,} instances")
-    if dry_run:
-        click.echo(format_estimates(out or Path(preset.name), estimates))

@@ -6,6 +6,7 @@ import difflib
 import errno
 import importlib
 import os
+import signal
 import sys
 
 import click
@@ -57,12 +58,20 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback for a fault that a user can cause."""
+    signal.signal(signal.SIGTERM, _interrupt)  # batch systems end a job with it; to us it is Ctrl-C
     sys.exit(_run(args))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(args: list[str] | None) -> int:
     try:
         status = cli.main(args=args, prog_name="amodalsynth", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        return error.exit_code
     except click.ClickException as error:
         return _fail(error.format_message().replace("\n", " "), error.exit_code, getattr(error, "ctx", None))
     except (click.Abort, KeyboardInterrupt):
@@ -81,9 +90,10 @@ def _run(args: list[str] | None) -> int:
 
 def describe_os_error(error: OSError) -> str:
     """One line for a failed read or write, with what to do for the usual causes."""
+    again = "free some space and run the same command again, with --resume where it wrote a data set"
     advice = {
-        errno.ENOSPC: "the disk is full: free some space and run the same command with --resume",
-        errno.EDQUOT: "the disk quota is used up: free some space and run the same command with --resume",
+        errno.ENOSPC: f"the disk is full: {again}",
+        errno.EDQUOT: f"the disk quota is used up: {again}",
         errno.EACCES: "no permission: choose a folder that you can write",
         errno.EROFS: "a read-only file system: choose another folder",
         errno.ENOENT: "no such file or folder",

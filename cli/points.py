@@ -13,7 +13,7 @@ from .options import counting_bar, dataset_argument, existing
 @dataset_argument
 @click.option("--split", type=click.Choice(["all", "train", "val", "test"]), default="all", show_default=True, help="Which split.")
 @click.option("--num-points", type=click.IntRange(min=1), default=10, show_default=True, metavar="P", help="Points for each instance.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the points.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the points.")
 @click.option(
     "--out",
     "target",
@@ -32,4 +32,4 @@ def command(out: Path | None, split: str, num_points: int, seed: int, target: Pa
         written = annotate_points(existing(out), split=split, num_points=num_points, seed=seed, out=target, progress=progress)
     for summary in written:
         share = summary.num_positive / max(1, summary.num_points)
-        click.echo(f"{summary.path}: {summary.num_points:,} points for {summary.num_instances:,} instances, {share:.1%} of them on one")
+        click.echo(f"{summary.path}: {summary.num_points:,} points for {summary.num_instances:,} instances, {share:.1%} of them labelled 1")

@@ -23,9 +23,9 @@ def command(
     """Make a data set again from its recipes, or verify that it can be.
 
     RECIPES is a folder with dataset.json and scenes/, or one file in its scenes/; the assets are those that the data set was made
-    from, in the folders given.
+    from, in the folders given. --verify compares the pixels that the recipes give with those they record; it does not read image files.
     """
-    from amodalsynth.errors import DataError
+    from amodalsynth.errors import DataError, OutputConflict
     from amodalsynth.generate import generate_dataset
     from amodalsynth.pool import load_pool
     from amodalsynth.recipes import RecipeReader, Replayer, differing_recipes, open_recipes, verify_recipes
@@ -33,8 +33,10 @@ def command(
     if verify == (out is not None):
         raise click.UsageError("give either --out DIR, to make the data set, or --verify", click.get_current_context())
     book, differing, total = open_recipes(recipes), [], 0
+    if out is not None and next(iter(book.files.values())).parent.parent.resolve() == out.resolve():
+        raise OutputConflict(f"--out {out}: is the data set that the recipes belong to; give another folder")
     for split, path in book.files.items():
-        with counting_bar("preparing assets") as progress:
+        with resumable(), counting_bar("preparing assets") as progress:
             pool = load_pool(book.preset, split, foregrounds=foregrounds, backgrounds=backgrounds, num_workers=workers, progress=progress)
         warn_of_skipped(pool)
         reader = RecipeReader(path, book.preset.size_hw)

@@ -67,6 +67,7 @@ class DrawnPool:
     """A pool of drawn discs, one list per category, and plain textures; what the library needs of an `AssetPool`."""
 
     size_hw: tuple[int, int] = (64, 64)
+    split: str = "train"
     categories: tuple[str, ...] = ("red", "green")
     cutouts: tuple[tuple[str, ...], ...] = (("red/a.png", "red/b.png"), ("green/a.png",))
     backgrounds: tuple[str, ...] = ("plain/dark.png", "plain/light.png")

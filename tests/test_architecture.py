@@ -123,3 +123,5 @@ def test_help_and_a_wrong_command(run_cli):
         assert "Usage:" in run_cli(name, "--help").stdout
     assert "Did you mean 'generate'?" in run_cli("generat", status=2).stderr
     assert "amodalsynth, version" in run_cli("--version").stdout
+    for group in ((), ("assets",), ("presets",)):
+        assert "Commands:\n" in run_cli(*group, status=2).stdout

@@ -88,6 +88,8 @@ def test_dry_run_writes_nothing(drawn_assets, tmp_path, run_cli):
         (("--num-image", "3"), 2, "Did you mean"),
         (("--split", "training"), 2, "'training' is not one of"),
         (("--seed", "-1"), 2, "--seed"),
+        (("--seed", "99999999999999999999999"), 2, "--seed"),
+        (("--set", "backgrounds=dtd"), 2, "contradict each other"),
         (("--set", "scales=3"), 2, "did you mean 'scale'"),
         (("--foregrounds", "nowhere"), 4, "nowhere: no such folder"),
         (("--out", "/proc/out"), 5, "/proc/out"),
@@ -121,6 +123,38 @@ def test_ctrl_c_then_resume(drawn_assets, tmp_path, run_cli, workers):
     assert "unfinished" in done.stderr and "--resume" in done.stderr
     run_cli(*arguments(drawn_assets, "--split", "train", "--out", out, "--num-images", LONG, "--workers", 2, "--resume"))
     assert len(tree(out)) > LONG
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.2])
+def test_ctrl_c_while_workers_start(drawn_assets, tmp_path, seconds):
+    run = start(drawn_assets, tmp_path / "out", "--num-images", LONG, "--workers", 2)
+    time.sleep(seconds)
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert (
+        run.returncode in (130, -signal.SIGINT) and "spawn" not in errors and len(errors.strip().splitlines()) <= 1
+    ) or run.returncode < 0
+
+
+def test_a_batch_systems_signal_is_as_ctrl_c(drawn_assets, tmp_path):
+    run = start(drawn_assets, tmp_path / "out", "--num-images", LONG, "--workers", 2)
+    wait_for_parts(tmp_path / "out")
+    run.terminate()
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 130 and "--resume" in errors and len(errors.strip().splitlines()) == 1
+
+
+def test_no_split_is_begun_before_all_can_be_made(drawn_assets, tmp_path, run_cli):
+    import shutil
+
+    few = tmp_path / "few"
+    shutil.copytree(drawn_assets[0] / "train" / "lime", few / "lime")
+    for i in (2, 3):
+        (few / "lime" / f"lime_{i}.png").unlink()
+    done = run_cli(
+        "generate", "--dataset", "intra-afruit", "--foregrounds", few, "--backgrounds", drawn_assets[1], "--out", tmp_path / "out", status=4
+    )
+    assert "split 'val'" in done.stderr and not (tmp_path / "out").exists()
 
 
 def test_kill_9_then_resume_gives_the_same_bytes(drawn_assets, tmp_path, run_cli):

@@ -36,7 +36,7 @@ def test_points_of_the_default_data_set(folder: Path) -> None:
     lines = done.stdout.splitlines()
     for split, line in zip(("train", "test"), lines, strict=True):
         path = Path("intra-afruit") / "annotations" / f"instances_{split}_n3_v1_without_masks.json"
-        assert line == f"{path}: 6 points for 2 instances, 100.0% of them on one"
+        assert line == f"{path}: 6 points for 2 instances, 100.0% of them labelled 1"
         written = json.loads((folder / path).read_text())
         assert all(1 <= x < 3 and 1 <= y < 3 for annotation in written["annotations"] for x, y in annotation["point_coords"])
 

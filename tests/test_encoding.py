@@ -25,7 +25,7 @@ def test_png_round_trip(pixels):
 @pytest.mark.parametrize("image_format", IMAGE_FORMATS)
 def test_image_formats(image_format):
     image = np.ascontiguousarray(disc(90, 70, (200, 120, 60))[..., :3])
-    with Image.open(io.BytesIO(encode_image(image, image_format, 95))) as picture:
+    with Image.open(io.BytesIO(encode_image(image, image_format))) as picture:
         assert picture.format == {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[image_format]
         difference = np.abs(np.asarray(picture.convert("RGB")).astype(int) - image)
     assert difference.mean() < 2 if image_format == "jpg" else difference.max() == 0

@@ -19,7 +19,13 @@ MANY = 2 * PART_SIZE + 30
 
 def make(out, split="train", num_images=40, seed=0, **options):
     return generate_dataset(
-        options.pop("preset", PRESET), options.pop("pool", POOL), out, split=split, num_images=num_images, seed=seed, **options
+        options.pop("preset", PRESET),
+        options.pop("pool", DrawnPool(split=split)),
+        out,
+        split=split,
+        num_images=num_images,
+        seed=seed,
+        **options,
     )
 
 
@@ -28,7 +34,7 @@ def test_a_sample_depends_on_its_place_alone():
     again = generate_sample(PRESET, POOL, "train", 7, 0)
     assert first.scene == again.scene and (first.rendering.image == again.rendering.image).all()
     assert first.scene != generate_sample(PRESET, POOL, "train", 8, 0).scene
-    assert first.scene != generate_sample(PRESET, POOL, "val", 7, 0).scene
+    assert first.scene != generate_sample(PRESET, DrawnPool(split="val"), "val", 7, 0).scene
     assert first.scene != generate_sample(PRESET, POOL, "train", 7, 1).scene
 
 
@@ -145,6 +151,33 @@ def test_a_finished_split_is_left_alone(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "images/train/000000003.jpg",
+        "annotations/instances_train.json",
+        "appearances/train/part-00000.tar",
+        "scenes/train.jsonl",
+        "backgrounds/plain/dark.png",
+        "README.md",
+    ],
+)
+def test_a_finished_split_that_lost_a_file_is_made_whole(tmp_path, lost):
+    make(tmp_path / "out")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out" / lost).unlink()
+    assert make(tmp_path / "out").status == "made"
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_pool_of_another_split_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="split 'val': the pool holds the assets of split 'train'"):
+        make(tmp_path / "out", split="val", pool=DrawnPool(split="train"))
+    with pytest.raises(ConfigurationError, match="pool holds"):
+        generate_sample(PRESET, POOL, "test", 0, 0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_state_may_be_deleted(tmp_path):
     import shutil
 
@@ -170,9 +203,11 @@ def test_the_state_may_be_deleted(tmp_path):
 def test_another_configuration_is_refused_by_the_field(tmp_path, changes, field):
     make(tmp_path / "out")
     before = tree(tmp_path / "out")
-    for split in ("train", "test"):
+    with pytest.raises(OutputConflict, match=field):
+        make(tmp_path / "out", resume=True, **changes)
+    if "pool" not in changes:
         with pytest.raises(OutputConflict, match=field):
-            make(tmp_path / "out", split=split, resume=True, **changes)
+            make(tmp_path / "out", split="test", resume=True, **changes)
     assert tree(tmp_path / "out") == before
 
 

@@ -1,5 +1,6 @@
 """The asset pool: splits, what is prepared once, and files that cannot be used."""
 
+import os
 import pickle
 import shutil
 
@@ -114,6 +115,15 @@ def test_a_category_left_empty_is_an_error(tmp_path, drawn_assets, own_home):
         load((folder, drawn_assets[1]))
 
 
+def test_what_killed_processes_left_is_removed(drawn_assets, own_home):
+    prepared = own_home / "prepared"
+    prepared.mkdir(parents=True)
+    (prepared / ".x.bin.999999999.tmp").touch()
+    (prepared / f".y.bin.{os.getpid()}.tmp").touch()  # of a process that is alive
+    load(drawn_assets)
+    assert [path.name for path in prepared.glob(".*")] == [f".y.bin.{os.getpid()}.tmp"]
+
+
 def test_missing_sources(tmp_path, drawn_assets, own_home):
     with pytest.raises(AssetMissing, match="--foregrounds .*nowhere: no such folder"):
         load((tmp_path / "nowhere", drawn_assets[1]))
@@ -121,6 +131,8 @@ def test_missing_sources(tmp_path, drawn_assets, own_home):
         load_pool(SMALL, "train", backgrounds=drawn_assets[1])
     with pytest.raises(AssetMissing, match="assets add omniobject3d PATH"):
         load_pool(PRESETS["acom"], "train")
+    with pytest.raises(ConfigurationError, match="change it with with_folders"):
+        load_pool(SMALL, "train", foregrounds="builtin", backgrounds=drawn_assets[1])
     with pytest.raises(ConfigurationError, match="give it with --backgrounds PATH"):
         load_pool(override(SMALL, ["backgrounds=folder"]), "train", foregrounds=drawn_assets[0])
 

@@ -36,6 +36,13 @@ def test_override_from_text():
     preset = override(PRESETS["acom"], [*texts, "categories=apple, ripe pear", "min_visible_pixels=50"])
     assert (preset.image_size, preset.size_hw, preset.instances) == ((640, 480), (480, 640), (2, 15))
     assert (preset.scale, preset.rotation_deg, preset.flip, preset.inside_frame) == ((0.1, 0.4), (-10.0, 20.0), 0.5, True)
+    as_shown = override(PRESETS["acom"], ["image_size=[320,240]", 'categories=["Pear","Fig"]', "scale=[0.1, 0.4]", 'background_fit="crop"'])
+    assert (as_shown.image_size, as_shown.categories, as_shown.scale, as_shown.background_fit) == (
+        (320, 240),
+        ("Pear", "Fig"),
+        (0.1, 0.4),
+        "crop",
+    )
     assert (preset.categories, preset.min_visible_pixels, preset.instance_weights) == (("apple", "ripe pear"), 50, ())
 
 
@@ -45,6 +52,13 @@ def test_override_from_text():
         ("image_size", "expected FIELD=VALUE"),
         ("imagesize=3x3", "did you mean 'image_size'"),
         ("image_size=big", "such as image_size=640x480"),
+        ("image_size=", "such as image_size=640x480, got ''"),
+        ("image_size=two", "got 'two'"),
+        ("scale=1e-9-1e-8", "range within 0.001 to 8"),
+        ("split_seed=99999999999999999999999", "finite scalars"),
+        ("jpeg_chroma=411", "'444' or '420'"),
+        ("name=../../out", "a name that can be a folder's"),
+        ("name=", "a name that can be a folder's"),
         ("image_size=8x8", "field image_size: expected sides of 16"),
         ("instances=5-2", "field instances: expected a range"),
         ("instances=2-65", "within 1 to 64"),
@@ -80,6 +94,7 @@ def test_a_toml_file(tmp_path):
         ('base = "x"', "base"),
         ("= 1", "TOML"),
         ("flip = true", "flip"),
+        ('one_category = "no"', "expected bool"),
     ],
 )
 def test_a_faulty_toml_file(tmp_path, text, message):

@@ -12,7 +12,7 @@ from amodalsynth.generate import generate_dataset, generate_sample
 from amodalsynth.records.part import OutputOptions
 from tests.strategies import SMALL, DrawnPool
 
-POOL = DrawnPool()
+POOL = DrawnPool(split="val")
 PRESET = replace(SMALL, name="drawn", image_size=(64, 64), foregrounds="folder", backgrounds="folder", categories=POOL.categories)
 
 
@@ -82,7 +82,7 @@ def test_faults_are_named(data, tmp_path):
 
 
 def test_without_appearances(tmp_path):
-    generate_dataset(PRESET, POOL, tmp_path / "bare", split="test", num_images=3, seed=0, options=OutputOptions(appearances=False))
+    generate_dataset(PRESET, POOL, tmp_path / "bare", split="val", num_images=3, seed=0, options=OutputOptions(appearances=False))
     record = amodalsynth.open(tmp_path / "bare")[0]
     assert record.annotation.amodal_mask.any()
     with pytest.raises(DataError, match="without appearances"):

@@ -87,8 +87,20 @@ def test_verify_finds_an_image_that_differs(published, drawn_assets, run_cli):
 )
 def test_faulty_recipes(published, drawn_assets, tmp_path, run_cli, line, message):
     (published / "scenes/train.jsonl").write_text(line + "\n")
+    (published / "scenes/test.jsonl").unlink()
+    about = orjson.loads((published / "dataset.json").read_bytes())
+    about["splits"]["train"]["num_images"] = 1
+    (published / "dataset.json").write_bytes(orjson.dumps(about))
     done = run_cli("render", published, "--out", tmp_path / "again", *folders(drawn_assets), status=4 if "missing" in message else 3)
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_recipes_that_are_missing_are_missed(made, published, drawn_assets, run_cli):
+    lines = (published / "scenes/train.jsonl").read_bytes().splitlines(keepends=True)
+    (published / "scenes/train.jsonl").write_bytes(b"".join(lines[:10]))
+    done = run_cli("render", published, "--verify", *folders(drawn_assets), status=3)
+    assert "expected 30 recipes, as dataset.json says, got 10" in done.stderr
+    assert "is the data set that the recipes belong to" in run_cli("render", made, "--out", made, *folders(drawn_assets), status=2).stderr
 
 
 def test_missing_recipes(tmp_path, drawn_assets, run_cli):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,9 @@ class DatasetPreset:
     max_cutout_side: int = _described("longest side to which cutouts are reduced when they are prepared, in pixels", 512)
     white_threshold: int = _described("a photo's background is at least this bright in all three channels", 245)
     jpeg_quality: int = _described("quality of jpg images", 95)
+    jpeg_chroma: str = _described(
+        "colour resolution of jpg images: '444' is full, '420' is half, as cameras write it, and a fifth smaller", "444"
+    )
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -66,7 +70,7 @@ class DatasetPreset:
             "instance_weights",
             f"none or {counts} weights, some above 0",
         )
-        self._require(self.scale[0] > 0 and self.scale[1] <= 8, "scale", "a range above 0 and up to 8")
+        self._require(self.scale[0] >= 0.001 and self.scale[1] <= 8, "scale", "a range within 0.001 to 8")
         self._require(all(-1 <= value <= 2 for value in self.center), "center", "fractions between -1 and 2")
         self._require(0 <= self.flip <= 1, "flip", "a probability")
         self._require(min(self.num_train, self.num_val, self.num_test) >= 0, "num_train, num_val, num_test", "counts of 0 or more")
@@ -77,14 +81,22 @@ class DatasetPreset:
         self._require(16 <= self.max_cutout_side <= 8192, "max_cutout_side", "16 to 8192 pixels")
         self._require(128 <= self.white_threshold <= 255, "white_threshold", "128 to 255")
         self._require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100")
+        self._require(self.jpeg_chroma in ("444", "420"), "jpeg_chroma", "'444' or '420'")
         self._require(len(set(self.categories)) == len(self.categories), "categories", "names that differ")
 
     def _check_types(self) -> None:
+        folder = isinstance(self.name, str) and re.fullmatch(r"[^./\\\x00][^/\\\x00]*", self.name)
+        self._require(bool(folder), "name", "a name that can be a folder's")
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
             values = value if isinstance(value, tuple) else (value,)
             finite = all(math.isfinite(v) for v in values if isinstance(v, float))
-            self._require(finite and all(isinstance(v, str | bool | int | float) for v in values), spec.name, "finite scalars")
+            bounded = all(abs(v) < 2**63 for v in values if isinstance(v, int))
+            scalars = all(isinstance(v, str | bool | int | float) for v in values)
+            self._require(scalars and finite and bounded, spec.name, "finite scalars, or tuples of them")
+            if isinstance(spec.default, tuple) and len(spec.default) > 1:
+                fits = isinstance(value, tuple) and len(value) == len(spec.default)
+                self._require(fits, spec.name, f"a tuple of {len(spec.default)} values")
 
     def _require(self, condition: bool, name: str, expected: str) -> None:
         if not condition:

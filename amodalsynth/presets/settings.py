@@ -83,14 +83,18 @@ def _parse(name: str, text: str) -> Any:
     """Text to the field's type: pairs as 640x480 or 2-15, lists by commas, yes and no for switches."""
     hint = _TYPES[name]
     if typing.get_origin(hint) is not tuple:
-        return _convert(name, text, "--set")
+        word = text.strip("\"'")
+        return _convert(name, _WORDS.get(word.lower(), word) if hint is bool else word, "--set")
+    text = text.removeprefix("[").removesuffix("]")  # as `presets show` prints it
     if text == "":
-        return ()
-    parts = [part.strip() for part in text.split(",")]
+        return _convert(name, () if Ellipsis in typing.get_args(hint) else text, "--set")
+    parts = [part.strip(" \"'") for part in text.split(",")]
     if len(parts) == 1 and len(typing.get_args(hint)) == 2 and Ellipsis not in typing.get_args(hint):
         number = r"\s*([+-]?[\d.]+(?:e[+-]?\d+)?)\s*"
         pair = re.fullmatch(f"{number}[x-]{number}", text)
-        parts = list(pair.groups()) if pair else [text, text]
+        if pair is None:
+            return _convert(name, text, "--set")
+        parts = list(pair.groups())
     return _convert(name, parts, "--set")
 
 
@@ -112,11 +116,9 @@ def _convert(name: str, value: Any, where: str) -> Any:
 
 def _scalar(kind: type, value: Any) -> Any:
     if kind is bool:
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() not in _WORDS:
+        if not isinstance(value, bool):
             raise ValueError
-        return _WORDS[str(value).lower()]
+        return value
     if isinstance(value, bool) or (kind is int and isinstance(value, float)) or (kind is str and not isinstance(value, str)):
         raise ValueError
     return kind(value)

@@ -49,7 +49,7 @@ def read_description(layout: Layout) -> dict[str, Any]:
     """dataset.json of a data set; `DataError` where there is none or it cannot be read."""
     try:
         description = orjson.loads(layout.dataset.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{layout.root}: no data set: expected a folder with dataset.json, as `amodalsynth generate` writes it") from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise DataError(f"{layout.dataset}: cannot be read: {error}") from None

@@ -36,10 +36,10 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return b"".join((b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), _chunk(b"IDAT", compressed), _chunk(b"IEND", b"")))
 
 
-def encode_image(image: np.ndarray, image_format: str, jpeg_quality: int) -> bytes:
-    """(H, W, 3) uint8 RGB -> a file in one of `IMAGE_FORMATS`; png and webp are lossless, jpg has halved chroma as cameras write it."""
+def encode_image(image: np.ndarray, image_format: str, *, jpeg_quality: int = 95, jpeg_chroma: str = "444") -> bytes:
+    """(H, W, 3) uint8 RGB -> a file in one of `IMAGE_FORMATS`; png and webp are lossless, jpg has full ("444") or halved ("420") chroma."""
     if image_format == "jpg":
-        return simplejpeg.encode_jpeg(image, quality=jpeg_quality, colorspace="RGB", colorsubsampling="420")
+        return simplejpeg.encode_jpeg(image, quality=jpeg_quality, colorspace="RGB", colorsubsampling=jpeg_chroma)
     if image_format == "png":
         return encode_png(image)
     from PIL import Image

@@ -15,6 +15,7 @@ import orjson
 
 from amodalsynth.annotation import Sample
 from amodalsynth.files import write_file
+from amodalsynth.presets import DatasetPreset
 from amodalsynth.records import entries
 from amodalsynth.records.encoding import TarWriter, encode_image, encode_png
 from amodalsynth.records.layout import Layout, appearance_name, image_name, part_name
@@ -39,14 +40,13 @@ DEFAULT_OUTPUT = OutputOptions()
 class Target:
     """Where and how the parts of a split are written; the same for each of them.
 
-    `ids_per_image` annotation ids are set aside for each image, so that an image's ids depend on no other image.
+    As many annotation ids are set aside for each image as the preset can have instances in it, so an image's ids depend on no other image.
     """
 
     layout: Layout
     split: str
     options: OutputOptions
-    jpeg_quality: int
-    ids_per_image: int
+    preset: DatasetPreset
     background_names: Mapping[str, str]
     sha256: Mapping[str, Mapping[str, str]]
     config: str
@@ -65,7 +65,7 @@ def encode_sample(target: Target, number: int, sample: Sample) -> EncodedSample:
     """Everything that is written of one sample of part `number`."""
     options, rendering, image_id = target.options, sample.rendering, sample.image_id
     file_name = image_name(image_id, options.image_format)
-    annotations = entries.annotation_entries(sample.index * target.ids_per_image + 1, image_id, sample.annotation)
+    annotations = entries.annotation_entries(sample.index * target.preset.instances[1] + 1, image_id, sample.annotation)
     appearances = []
     if options.appearances:
         folder = f"{part_name(number)}.tar" if options.layout == "tar" else part_name(number)
@@ -80,7 +80,9 @@ def encode_sample(target: Target, number: int, sample: Sample) -> EncodedSample:
         b",\n".join(map(orjson.dumps, annotations)),
         orjson.dumps(recipe),
     )
-    return EncodedSample(file_name, encode_image(rendering.image, options.image_format, target.jpeg_quality), appearances, sections)
+    preset = target.preset
+    image = encode_image(rendering.image, options.image_format, jpeg_quality=preset.jpeg_quality, jpeg_chroma=preset.jpeg_chroma)
+    return EncodedSample(file_name, image, appearances, sections)
 
 
 def write_part(target: Target, number: int, samples: Iterable[Sample], checkpoint: Callable[[], None]) -> None:
@@ -101,8 +103,10 @@ def _write_part(target: Target, number: int, samples: Iterable[Sample], checkpoi
     store = _TarAppearances(work) if archived else _LooseAppearances(work)
     sections: tuple[list[bytes], ...] = ([], [], [])
     image_bytes = num_instances = 0
+    textures: set[str] = set()
     for sample, encoded in _encoded(target, number, samples, checkpoint):
         write_background(target, sample.scene.background_id, sample.rendering.background)
+        textures.add(target.background_names[sample.scene.background_id])
         with open(f"{work_images}/{encoded.file_name}", "wb") as file:  # noqa: PTH123 - a tenth of the time of Path.open
             file.write(encoded.image)
         image_bytes += len(encoded.image)
@@ -122,6 +126,7 @@ def _write_part(target: Target, number: int, samples: Iterable[Sample], checkpoi
         "num_images": len(sections[0]),
         "image_bytes": image_bytes,
         "appearance_bytes": appearance_bytes,
+        "backgrounds": sorted(textures),
         "section_bytes": [len(section) for section in payload],
         "num_instances": num_instances,
         "sha256": hashlib.sha256(b"".join(payload)).hexdigest(),
@@ -154,6 +159,8 @@ def read_sidecar(target: Target, number: int, indices: range) -> dict[str, Any] 
         if sidecar["config"] != target.config or sidecar["num_images"] != len(indices):
             return None
         if layout.part_payload(split, number).stat().st_size != sum(sidecar["section_bytes"]):
+            return None
+        if not all((layout.backgrounds / name).is_file() for name in sidecar["backgrounds"]):
             return None
         images = layout.images(split)
         sizes = [(images / image_name(index + 1, target.options.image_format)).stat().st_size for index in indices]
