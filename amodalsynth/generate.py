@@ -13,7 +13,7 @@ import orjson
 
 from amodalsynth import card
 from amodalsynth.annotation import Sample, annotate
-from amodalsynth.compositing import compose, draw_appearances
+from amodalsynth.compositing import compose, draw_appearances, surely_hidden
 from amodalsynth.errors import ConfigurationError, OutputConflict, OutputError, SceneRejected
 from amodalsynth.files import write_file
 from amodalsynth.pool import AssetPool
@@ -36,6 +36,8 @@ def generate_sample(preset: DatasetPreset, pool: AssetPool, split: str, index: i
     _check_split(pool, split)
     for attempt in range(preset.max_attempts):
         scene = sample_scene(preset, pool, scene_rng(seed, split, index, attempt))
+        if surely_hidden(scene, pool):
+            continue
         appearances = draw_appearances(scene, pool)
         try:
             annotation = annotate(scene, appearances, min_visible_pixels=preset.min_visible_pixels)

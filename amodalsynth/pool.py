@@ -63,7 +63,7 @@ class AssetPool:
                 size = shape[0] * shape[1] * 4
                 levels.append(pixels[offset : offset + size].reshape(shape))
                 offset += size
-            self._cutouts[asset_id] = WarpCutout(asset.size_hw, tuple(levels), asset.outline)
+            self._cutouts[asset_id] = WarpCutout(asset.size_hw, tuple(levels), asset.outline, asset.core)
         return self._cutouts[asset_id]
 
     def background(self, asset_id: str) -> np.ndarray:

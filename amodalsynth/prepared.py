@@ -23,7 +23,7 @@ from amodalsynth.files import replacing, write_file
 from amodalsynth.imagefiles import read_image
 from amodalsynth.textures import TEXTURE_VERSION, fit_texture
 
-_FORMAT = 1  # of the two files
+_FORMAT = 2  # of the two files
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAsset:
-    """Where an asset's pixels begin in the file `pixels`: a texture's (H, W, 3), or the levels of a cutout of `size_hw` and its outline."""
+    """Where an asset's pixels begin in the file `pixels`: a texture's (H, W, 3), or the levels of a cutout, with its outline and core."""
 
     pixels: Path
     offset: int
     size_hw: tuple[int, int]
     outline: np.ndarray | None
+    core: tuple[float, float, float] | None
 
 
 def is_prepared(group: Group, folder: Path) -> bool:
@@ -71,11 +72,11 @@ def prepare(group: Group, folder: Path) -> None:
     with replacing(folder / f"{group.key}.bin") as file:
         for path in group.paths:
             try:
-                size_hw, arrays, outline = _pixels(path, group.settings)
+                size_hw, arrays, shape = _pixels(path, group.settings)
             except AssetError as error:
                 entries.append({"error": str(error)})
                 continue
-            entries.append({"offset": file.tell(), "size_hw": size_hw, "outline": outline})
+            entries.append({"offset": file.tell(), "size_hw": size_hw, **shape})
             for array in arrays:
                 file.write(np.ascontiguousarray(array).data)
     write_file(folder / f"{group.key}.json", orjson.dumps(entries))
@@ -89,14 +90,14 @@ def load_prepared(group: Group, folder: Path) -> list[PreparedAsset | str]:
 
 
 def _prepared_asset(pixels: Path, entry: dict[str, Any]) -> PreparedAsset:
-    outline = None if entry["outline"] is None else np.array(entry["outline"], np.float64)
-    return PreparedAsset(pixels, entry["offset"], (entry["size_hw"][0], entry["size_hw"][1]), outline)
+    outline, core = (np.array(entry["outline"], np.float64), tuple(entry["core"])) if "outline" in entry else (None, None)
+    return PreparedAsset(pixels, entry["offset"], (entry["size_hw"][0], entry["size_hw"][1]), outline, core)
 
 
-def _pixels(path: Path, settings: CutoutSettings | TextureSettings) -> tuple[tuple[int, int], Sequence[np.ndarray], list | None]:
-    """The size of an asset, its arrays, and the outline of a cutout."""
+def _pixels(path: Path, settings: CutoutSettings | TextureSettings) -> tuple[tuple[int, int], Sequence[np.ndarray], dict[str, Any]]:
+    """The size of an asset, its arrays, and the outline and core of a cutout."""
     picture = read_image(path)
     if isinstance(settings, TextureSettings):
-        return settings.size_hw, [fit_texture(picture, settings.size_hw, settings.fit)], None
+        return settings.size_hw, [fit_texture(picture, settings.size_hw, settings.fit)], {}
     cutout = compositing.prepare_cutout(make_cutout(picture, settings))
-    return cutout.size_hw, cutout.levels, cutout.outline.tolist()
+    return cutout.size_hw, cutout.levels, {"outline": cutout.outline.tolist(), "core": cutout.core}

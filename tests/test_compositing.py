@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amodalsynth.compositing import WarpCutout, compose, draw_appearance, level_shapes, prepare_cutout, render
+from amodalsynth.annotation import annotate
+from amodalsynth.compositing import (
+    WarpCutout,
+    compose,
+    draw_appearance,
+    draw_appearances,
+    level_shapes,
+    prepare_cutout,
+    render,
+    surely_hidden,
+)
+from amodalsynth.errors import SceneRejected
 from amodalsynth.types import Appearance, Placement, Scene
 from tests.strategies import DrawnPool, disc
 
@@ -134,7 +145,12 @@ def test_the_outline_leaves_nothing_out(rotation, scale, x, y, flip):
     rgba = disc(31, 64, (200, 120, 40))
     rgba[:, :20] = 0
     cutout = prepare_cutout(rgba)
-    everything = WarpCutout(cutout.size_hw, cutout.levels, np.array([[-999.0, -999.0], [999.0, -999.0], [999.0, 999.0], [-999.0, 999.0]]))
+    everything = WarpCutout(
+        cutout.size_hw,
+        cutout.levels,
+        core=cutout.core,
+        outline=np.array([[-999.0, -999.0], [999.0, -999.0], [999.0, 999.0], [-999.0, 999.0]]),
+    )
     placement = place(center_xy=(x, y), scale=scale, rotation_deg=float(rotation), flip=flip)
     alphas = []
     for appearance in (draw_appearance(cutout, placement, FRAME), draw_appearance(everything, placement, FRAME)):
@@ -142,3 +158,34 @@ def test_the_outline_leaves_nothing_out(rotation, scale, x, y, flip):
         alphas.append(np.zeros(FRAME, int))
         alphas[-1][top : top + height, left : left + width] = appearance.rgba[..., 3]
     assert np.abs(alphas[0] - alphas[1]).max() <= 16  # OpenCV rounds source positions to a 32nd of a pixel
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_what_is_surely_hidden_shows_no_pixel(data):
+    pool = DrawnPool()
+    draw = lambda low, high: data.draw(st.floats(low, high))
+    placements = tuple(
+        place(
+            asset_id=data.draw(st.sampled_from(["red/a.png", "red/b.png", "green/a.png"])),
+            center_xy=(draw(20, 44), draw(20, 44)),
+            scale=draw(0.1, 0.4) if far else draw(0.5, 3),
+            rotation_deg=draw(0, 360),
+            flip=data.draw(st.booleans()),
+        )
+        for far in (True, False)
+    )
+    scene = Scene("plain/dark.png", pool.size_hw, placements)
+    if surely_hidden(scene, pool):
+        with pytest.raises(SceneRejected):
+            annotate(scene, draw_appearances(scene, pool))
+
+
+def test_a_small_disc_behind_a_large_one_is_surely_hidden():
+    pool = DrawnPool()
+    small, large = (
+        place(asset_id="green/a.png", center_xy=(32, 32), scale=0.2),
+        place(asset_id="green/a.png", center_xy=(33, 31), scale=1.5),
+    )
+    assert surely_hidden(Scene("plain/dark.png", pool.size_hw, (small, large)), pool)
+    assert not surely_hidden(Scene("plain/dark.png", pool.size_hw, (large, small)), pool)
