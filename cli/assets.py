@@ -13,6 +13,8 @@ from amodalsynth.assets.fetch import fetch as fetch_asset
 from amodalsynth.assets.manifest import load_manifest, manifest_names
 from amodalsynth.errors import AssetDamaged, ConfigurationError
 
+_NAMED = 4  # of the categories that are not there
+
 
 class _Bars:
     """A progress callback that draws one bar after the other on stderr, and none without a terminal."""
@@ -96,6 +98,13 @@ def add_command(name: str, path: Path) -> None:
     with _Bars(name) as bars:
         asset = store.add(name, path, progress=bars)
     click.echo(f"{name}: {asset.num_files:,} files in {asset.root}")
+    absent = store.absent_categories(asset)
+    if absent:
+        wanted = len(load_manifest(name).categories)
+        named = ", ".join(absent[:_NAMED]) + (" ..." if len(absent) > _NAMED else "")
+        click.echo(
+            f"Warning: {len(absent)} of the {wanted} categories of '{name}' are not there: {named}; is it the right folder?", err=True
+        )
 
 
 @command.command("verify")

@@ -58,7 +58,9 @@ def test_list_says_what_is_here_and_how_to_get_the_rest(amodalsynth, fruit: Path
 
 def test_add_and_verify(amodalsynth, fruit: Path) -> None:
     assert amodalsynth("assets", "verify") == (0, "", "")
-    assert amodalsynth("assets", "add", "fruits360", str(fruit)) == (0, f"fruits360: 3 files in {fruit}\n", "")
+    status, out, err = amodalsynth("assets", "add", "fruits360", str(fruit))
+    assert (status, out) == (0, f"fruits360: 3 files in {fruit}\n")
+    assert err.startswith("Warning: ") and "of the 10 categories of 'fruits360' are not there" in err and err.count("\n") == 1
     assert amodalsynth("assets", "verify") == (0, "fruits360: whole\n", "")
     (fruit / "Test/pear_1/2.jpg").write_text("other")
     (fruit / "Test/pear_1/3.jpg").write_text("new")

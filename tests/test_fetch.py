@@ -111,7 +111,7 @@ def assert_nothing_left(assets: Path, name: str = "dtd") -> None:
         store.locate(name)
 
 
-def refuse(server: Server, assets: Path, path: str, error: type[AmodalSynthError], message: str, *, attempts: int = 3) -> None:
+def assert_refused(server: Server, assets: Path, path: str, error: type[AmodalSynthError], message: str, *, attempts: int = 3) -> None:
     with pytest.raises(error, match=message) as caught:
         fetch("dtd", url=server.url(path))
     assert "\n" not in str(caught.value)
@@ -165,11 +165,11 @@ def test_an_attempt_that_fails_is_repeated(server: Server) -> None:
 
 
 def test_a_truncated_body(server: Server, assets: Path) -> None:
-    refuse(server, assets, "truncated", AssetError, "the connection broke before the end of the download")
+    assert_refused(server, assets, "truncated", AssetError, "the connection broke before the end of the download")
 
 
 def test_a_truncated_body_of_unknown_length(server: Server, assets: Path) -> None:
-    refuse(server, assets, "no-length", AssetDamaged, "not the asset")
+    assert_refused(server, assets, "no-length", AssetDamaged, "not the asset")
 
 
 def test_a_truncated_body_of_unknown_length_and_hash(server: Server, assets: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_truncated_body_of_unknown_length_and_hash(server: Server, assets: Pat
 
 
 def test_a_server_that_is_gone_half_way(server: Server, assets: Path) -> None:
-    refuse(server, assets, "gone", AssetError, "the connection broke before the end of the download|no connection")
+    assert_refused(server, assets, "gone", AssetError, "the connection broke before the end of the download|no connection")
 
 
 def test_a_server_that_is_not_there(assets: Path) -> None:
@@ -194,17 +194,17 @@ def test_a_server_that_is_not_there(assets: Path) -> None:
 
 @pytest.mark.parametrize(("path", "answer"), [("absent", "404 Not Found"), ("broken", "500 Internal Server Error")])
 def test_a_server_that_has_it_not(server: Server, assets: Path, path: str, answer: str) -> None:
-    refuse(server, assets, path, AssetError, f"the server answers {answer}")
+    assert_refused(server, assets, path, AssetError, f"the server answers {answer}")
 
 
 def test_a_wrong_hash(server: Server, assets: Path) -> None:
     server.content = WHOLE[:-1] + b"\1"
-    refuse(server, assets, "whole", AssetDamaged, "is not the asset .expected sha256")
+    assert_refused(server, assets, "whole", AssetDamaged, "is not the asset .expected sha256")
 
 
 def test_more_than_the_manifest_says_is_refused_before_it_is_all_here(server: Server, assets: Path) -> None:
     server.content = WHOLE + bytes(4_000_000)
-    refuse(server, assets, "whole", AssetDamaged, f"sends more than {len(WHOLE):,} bytes", attempts=1)
+    assert_refused(server, assets, "whole", AssetDamaged, f"sends more than {len(WHOLE):,} bytes", attempts=1)
 
 
 def evil(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
@@ -234,7 +234,7 @@ def test_an_archive_that_must_not_be_used(server: Server, assets: Path, monkeypa
         load_manifest("dtd"), size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), max_files=50, max_bytes=1_000_000
     )
     monkeypatch.setattr(fetching, "load_manifest", lambda name: manifest)
-    refuse(server, assets, "whole", AssetDamaged, named, attempts=1)
+    assert_refused(server, assets, "whole", AssetDamaged, named, attempts=1)
     assert not list(assets.parent.parent.rglob("evil*")) and not Path("/tmp/evil.jpg").exists()
 
 

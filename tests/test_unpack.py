@@ -47,7 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def refuse(archive: Path, named: str, *, max_files: int = 100, max_bytes: int = 10**6) -> None:
+def assert_refused(archive: Path, named: str, *, max_files: int = 100, max_bytes: int = 10**6) -> None:
     """Unpacking raises one line that names `named`, and nothing is left or touched beside the archive."""
     inside = archive.parent / "inside"
     with pytest.raises(AssetDamaged) as caught:
@@ -80,7 +80,7 @@ EVIL_NAMES = ["/tmp/evil.jpg", "../evil.jpg", "set/../../evil.jpg", "set/..", ".
 @pytest.mark.parametrize("name", EVIL_NAMES)
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_a_name_that_leads_out(tmp_path: Path, make, name: str) -> None:
-    refuse(make(tmp_path / "evil", {"good.jpg": b"1", name: b"2"}), name)
+    assert_refused(make(tmp_path / "evil", {"good.jpg": b"1", name: b"2"}), name)
 
 
 @pytest.mark.parametrize(
@@ -97,24 +97,24 @@ def test_a_name_that_leads_out(tmp_path: Path, make, name: str) -> None:
     ],
 )
 def test_a_link_or_a_device_in_a_tar(tmp_path: Path, kind: bytes, target: str) -> None:
-    refuse(make_tar(tmp_path / "evil", {"good.jpg": b"1"}, "w:gz", special("evil.jpg", kind, target)), "evil.jpg")
+    assert_refused(make_tar(tmp_path / "evil", {"good.jpg": b"1"}, "w:gz", special("evil.jpg", kind, target)), "evil.jpg")
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
 def test_a_link_or_a_device_in_a_zip(tmp_path: Path, kind: int) -> None:
-    refuse(make_zip(tmp_path / "evil", {"evil.jpg": b"/etc/passwd"}, kind | 0o777), "evil.jpg")
+    assert_refused(make_zip(tmp_path / "evil", {"evil.jpg": b"/etc/passwd"}, kind | 0o777), "evil.jpg")
 
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_too_many_files(tmp_path: Path, make) -> None:
     archive = make(tmp_path / "many", {f"{index}.jpg": b"" for index in range(6)})
-    refuse(archive, "5.jpg", max_files=5)
+    assert_refused(archive, "5.jpg", max_files=5)
     assert unpack(archive, tmp_path / "out", max_files=6, max_bytes=0) == 6
 
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_a_bomb(tmp_path: Path, make) -> None:
-    refuse(make(tmp_path / "bomb", {"good.jpg": b"1", "bomb.jpg": bytes(5_000_000)}), "bomb.jpg", max_bytes=4_000_000)
+    assert_refused(make(tmp_path / "bomb", {"good.jpg": b"1", "bomb.jpg": bytes(5_000_000)}), "bomb.jpg", max_bytes=4_000_000)
 
 
 def test_a_zip_whose_headers_lie_about_the_size(tmp_path: Path) -> None:
@@ -123,15 +123,15 @@ def test_a_zip_whose_headers_lie_about_the_size(tmp_path: Path) -> None:
     content = archive.read_bytes()
     assert content.count(honest) == 2
     archive.write_bytes(content.replace(honest, lie))
-    refuse(archive, "bomb", max_bytes=1000)
+    assert_refused(archive, "bomb", max_bytes=1000)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_a_member_where_another_one_lies(tmp_path: Path, make) -> None:
-    refuse(make(tmp_path / "twice", {"a": b"1", "a/b.jpg": b"2"}), "a/b.jpg")
+    assert_refused(make(tmp_path / "twice", {"a": b"1", "a/b.jpg": b"2"}), "a/b.jpg")
     (tmp_path / "twice").unlink()
-    refuse(make(tmp_path / "twice", {"a.jpg": b"1", "./a.jpg": b"2"}), "a.jpg")
+    assert_refused(make(tmp_path / "twice", {"a.jpg": b"1", "./a.jpg": b"2"}), "a.jpg")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -140,27 +140,27 @@ def test_a_truncated_tar(tmp_path: Path, mode: str) -> None:
     whole = make_tar(tmp_path / "cut", files, mode).read_bytes()
     for length in (len(whole) // 2, 10, 0):
         (tmp_path / "cut").write_bytes(whole[:length])
-        refuse(tmp_path / "cut", "cut")
+        assert_refused(tmp_path / "cut", "cut")
 
 
 def test_a_tar_cut_off_between_two_members(tmp_path: Path) -> None:
     whole = make_tar(tmp_path / "cut", {f"{index}.jpg": b"x" * 512 for index in range(9)}).read_bytes()
     (tmp_path / "cut").write_bytes(whole[: 5 * 1024])
-    refuse(tmp_path / "cut", "cut")
+    assert_refused(tmp_path / "cut", "cut")
 
 
 def test_a_truncated_or_altered_zip(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "cut", {"a.jpg": bytes(range(256)) * 20})
     whole = archive.read_bytes()
     archive.write_bytes(whole[:-30])
-    refuse(archive, "cut")
+    assert_refused(archive, "cut")
     archive.write_bytes(whole[:60] + bytes([whole[60] ^ 255]) + whole[61:])
-    refuse(archive, "cut")
+    assert_refused(archive, "cut")
 
 
 def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "page").write_bytes(b"<html>404</html>" * 100)
-    refuse(tmp_path / "page", "page")
+    assert_refused(tmp_path / "page", "page")
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:

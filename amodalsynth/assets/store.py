@@ -120,6 +120,13 @@ def add(name: str, path: Path, *, progress: Progress | None = None) -> Installed
         return publish(manifest, stage, path, progress=progress)
 
 
+def absent_categories(asset: InstalledAsset) -> tuple[str, ...]:
+    """The categories of an asset's manifest for which its folder holds nothing."""
+    manifest = load_manifest(asset.name)
+    there = scan_source(asset.root, categories=manifest.categories, split_folders=manifest.split_folders)
+    return tuple(category for category, _ in manifest.categories if category not in there)
+
+
 def verify(name: str, *, progress: Progress | None = None) -> tuple[AssetFault, ...]:
     """Compare an asset's files with those recorded when it was fetched or added; the faults, sorted by path.
 
