@@ -38,22 +38,6 @@ def edge_positions(alpha: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Cutout:
-    """An object photo with alpha, cropped tightly.
-
-    `rgba` is (h, w, 4) uint8 with straight alpha, black where alpha is 0; `category` is the category's name.
-    """
-
-    asset_id: str
-    category: str
-    rgba: np.ndarray
-
-    def __post_init__(self) -> None:
-        check_array("Cutout.rgba", self.rgba, np.uint8, None, None, 4)
-        read_only(self.rgba)
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """Where a cutout goes.
 
