@@ -63,7 +63,7 @@ def _tile(record: Record) -> np.ndarray:
     tile = np.full((2 * (height + _CAPTION) + _GAP, 2 * width + _GAP, 3), _PAPER, np.uint8)
     for i, (caption, panel) in enumerate(panels.items()):
         y, x = (i // 2) * (height + _CAPTION + _GAP), (i % 2) * (width + _GAP)
-        title = f"{record.image_entry['file_name']}" if not i else caption
+        title = record.image_entry["file_name"] if not i else caption
         cv2.putText(tile, title, (x + 2, y + _CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
         tile[y + _CAPTION : y + _CAPTION + height, x : x + width] = panel
     return tile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,3 +38,14 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool = 
             file.write(content)
         else:
             file.writelines(content)
+
+
+@contextmanager
+def locked(path: Path, busy: Exception) -> Iterator[None]:
+    """Hold the lock file `path`, or raise `busy` where another process does. The system releases it when its holder ends, however it ends."""
+    with path.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield

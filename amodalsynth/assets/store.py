@@ -9,7 +9,6 @@ Such a folder is made under another name and renamed when it is complete, so one
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from amodalsynth.assets.manifest import AssetManifest, load_manifest, manifest_names
 from amodalsynth.assets.sources import describe_folders, scan_source
 from amodalsynth.errors import AssetDamaged, AssetError, AssetMissing, ConfigurationError
+from amodalsynth.files import locked
 
 # progress(stage, done, total or None): stage "download" counts bytes, "unpack" and "check" count files
 Progress = Callable[[str, int, int | None], None]
@@ -159,11 +159,8 @@ def staging(name: str) -> Iterator[Path]:
     """
     stage = _folder(name).with_name(f".{name}.partial")
     stage.parent.mkdir(parents=True, exist_ok=True)
-    with stage.with_name(f".{name}.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AssetError(f"another process is fetching or adding '{name}'; wait until it has finished") from None
+    busy = AssetError(f"another process is fetching or adding '{name}'; wait until it has finished")
+    with locked(stage.with_name(f".{name}.lock"), busy):
         shutil.rmtree(stage, ignore_errors=True)
         stage.mkdir()
         try:

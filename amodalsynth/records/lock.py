@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from amodalsynth.errors import OutputConflict
+from amodalsynth.files import locked
 from amodalsynth.records.layout import Layout
 
 
@@ -15,13 +15,8 @@ from amodalsynth.records.layout import Layout
 def writing(layout: Layout) -> Iterator[None]:
     """Hold the data set for writing; `OutputConflict` where another process does. Temporary files of dead runs are removed."""
     layout.state.mkdir(parents=True, exist_ok=True)
-    with layout.lock.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputConflict(
-                f"{layout.root}: another process is writing this data set; wait for it, or write to another folder"
-            ) from None
+    busy = OutputConflict(f"{layout.root}: another process is writing this data set; wait for it, or write to another folder")
+    with locked(layout.lock, busy):
         shutil.rmtree(layout.temporary(), ignore_errors=True)
         try:
             yield
