@@ -33,7 +33,7 @@ def generate_sample(preset: DatasetPreset, pool: AssetPool, split: str, index: i
     Depends on nothing but its arguments. `ConfigurationError` where `preset.max_attempts` scenes were all rejected, or where the pool is of
     another split.
     """
-    _check_split(pool, split)
+    check_split(pool, split)
     for attempt in range(preset.max_attempts):
         scene = sample_scene(preset, pool, scene_rng(seed, split, index, attempt))
         if surely_hidden(scene, pool):
@@ -44,14 +44,19 @@ def generate_sample(preset: DatasetPreset, pool: AssetPool, split: str, index: i
         except SceneRejected:
             continue
         return Sample(index, attempt, scene, compose(pool.background(scene.background_id), appearances), annotation)
-    raise ConfigurationError(
+    raise impossible(preset, index)
+
+
+def impossible(preset: DatasetPreset, index: int) -> ConfigurationError:
+    """The error of a preset whose scenes for an image were all rejected."""
+    return ConfigurationError(
         f"preset '{preset.name}': image {index + 1}: in {preset.max_attempts} scenes some instance showed fewer than {preset.min_visible_pixels} "
         "pixels each time; lower min_visible_pixels, instances or scale, or widen center"
     )
 
 
-def _check_split(pool: AssetPool, split: str) -> None:
-    """Photos of one split must not get into another."""
+def check_split(pool: AssetPool, split: str) -> None:
+    """`ConfigurationError` unless the pool is of `split`: photos of one split must not get into another."""
     if pool.split != split:
         raise ConfigurationError(
             f"split '{split}': the pool holds the assets of split '{pool.split}'; load one with load_pool(preset, '{split}')"
@@ -108,7 +113,7 @@ def generate_dataset(
     n more images are there. `make` makes the samples, by default by drawing scenes. `OutputConflict` where `out` holds something
     else, or unfinished work without `resume`; `OutputError` (or `OSError`) where it cannot be written.
     """
-    _check_split(pool, split)
+    check_split(pool, split)
     if num_images < 1:
         raise ConfigurationError(f"split {split}: expected at least 1 image, got {num_images}")
     preset = replace(preset, categories=pool.categories)

@@ -11,7 +11,7 @@ import numpy as np
 
 SPLITS = ("train", "val", "test")
 
-_SCENE_STREAM, _POINTS_STREAM, _ASSET_STREAM = 0, 1, 2
+_SCENE_STREAM, _POINTS_STREAM, _ASSET_STREAM, _TRAINING_STREAM = 0, 1, 2, 3
 
 
 def _generator(seed: int, *spawn_key: int) -> np.random.Generator:
@@ -31,3 +31,8 @@ def points_rng(seed: int, image_id: int) -> np.random.Generator:
 def asset_rng(seed: int, *key: int) -> np.random.Generator:
     """The generator of one asset of the built-in pack."""
     return _generator(seed, _ASSET_STREAM, *key)
+
+
+def training_rng(seed: int, *key: int) -> np.random.Generator:
+    """The generator of one choice of a training run: the order of an epoch, the augmentation of one example at one step."""
+    return _generator(seed, _TRAINING_STREAM, *key)

@@ -57,7 +57,7 @@ def _run_pool(job: Callable[[int, Callable[[], None]], Any], waiting: list[int],
     try:
         while waiting or running:
             while waiting and len(running) < 2 * num_workers:  # few at a time, so that memory does not grow with their number
-                with _sigint_blocked():  # inherited by the process that this may start, which would else print a traceback of its own
+                with sigint_blocked():  # inherited by the process that this may start, which would else print a traceback of its own
                     future = executor.submit(_run_job, waiting[-1])
                 running[future] = waiting.pop()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -72,7 +72,7 @@ def _run_pool(job: Callable[[int, Callable[[], None]], Any], waiting: list[int],
 
 
 @contextmanager
-def _sigint_blocked() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """Hold Ctrl-C back; it comes through afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -84,13 +84,17 @@ def _sigint_blocked() -> Iterator[None]:
 def _start_worker(job: Callable[[int, Callable[[], None]], Any], stop: Any) -> None:
     global _job, _stop
     _job, _stop = job, stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()  # a worker of `ProcessPoolExecutor` would outlive a parent that was killed (CPython issue 111873)
 
 
-def _end_with_parent() -> None:
-    """A worker of `ProcessPoolExecutor` outlives a parent that was killed (CPython issue 111873)."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def end_with_parent() -> None:
+    """From now on, end this process when the one that started it ends."""
+
+    def wait_and_end() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_end, daemon=True).start()
 
 
 def _run_job(number: int) -> Any:
