@@ -104,6 +104,7 @@ class MethodConfig:
         for name in _COUNTS:
             values = getattr(self, name)
             self._require(all(v >= 1 for v in (values if isinstance(values, tuple) else (values,))), name, "1 or more")
+        self._require(all(ratio > 0 for ratio in self.anchor_ratios), "anchor_ratios", "more than 0")
         self._require(self.roi_positives <= self.rois, "roi_positives", "at most rois")
         self._require(self.point_grid % 2 == 0, "point_grid", "an even number")
         self._require(self.position_channels % 2 == 0, "position_channels", "an even number")
@@ -195,7 +196,7 @@ CONFIGS: dict[str, MethodConfig] = {
         image_size=128,
         backbone="tiny",
         pretrained="none",
-        fpn_channels=64,
+        fpn_channels=48,
         anchor_sizes=(32, 64, 112),
         anchor_levels=(3, 4, 5),
         rpn_samples=128,
@@ -210,11 +211,12 @@ CONFIGS: dict[str, MethodConfig] = {
         point_layers=2,
         position_channels=64,
         category_agnostic=True,
+        refined_boxes=True,
         postprocess="soft",
         detections=20,
         subdivisions=1,
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=1.5e-3,
         schedule="cosine",
         warmup=0.02,
         weight_decay=0.05,
