@@ -2,12 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
+ABLATION ?= scratch/ablation
+ABLATION_MINUTES ?= 5
+REAL := ../shared/assets
+SOURCES := $(if $(wildcard $(REAL)/dtd),--foregrounds $(REAL)/fruits-360-original-size --backgrounds $(REAL)/dtd/images,--foregrounds builtin --backgrounds builtin)
 
-.PHONY: help install demo test lint bench picture clean
+.PHONY: help install demo test test-slow lint bench bench-train train-curve ablation gpu-pack gpu-bench gpu-ablation picture clean
 
 help:  ## Show this help.
 	@echo "amodalsynth: make TARGET"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
 .venv/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than Python 3.11; give a newer one with make PYTHON=..."; exit 2; }
@@ -16,7 +20,7 @@ help:  ## Show this help.
 	@touch $@
 
 .venv/.all: .venv/.core
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,train]'
 	@touch $@
 
 install: .venv/.all  ## Install amodalsynth with every extra into .venv.
@@ -30,12 +34,38 @@ demo: .venv/.core  ## Make a small Intra-AFruit from the built-in pack, print it
 test: .venv/.all  ## Run the tests.
 	$(BIN)/python -m pytest -n auto
 
+test-slow: .venv/.all  ## Run the tests that take minutes: overfitting with each configuration's head.
+	$(BIN)/python -m pytest -m slow
+
 lint: .venv/.all  ## Check style.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 bench: .venv/.all  ## Measure speed against a plain reference and the floor; results go to benchmarks/results.
 	$(BIN)/python -m benchmarks.run
+
+bench-train: .venv/.all  ## Measure training steps and inference beside torchvision's Mask R-CNN.
+	$(BIN)/python -m benchmarks.train_step
+
+train-curve: .venv/.all  ## Train `small` for 1, 2 and 5 minutes on real cutouts, where they are, and evaluate it.
+	$(BIN)/python -m benchmarks.train_curve
+
+ablation: .venv/.all  ## Train and evaluate the rows of the paper's ablation with `small` on this CPU, three seeds each.
+	$(BIN)/amodalsynth generate --dataset intra-afruit $(SOURCES) --set separate_backgrounds=true --split train --num-images 10000 --out $(ABLATION)/data --no-appearances --resume
+	$(BIN)/amodalsynth generate --dataset intra-afruit $(SOURCES) --set separate_backgrounds=true --split test --num-images 500 --out $(ABLATION)/data --no-appearances --resume
+	$(BIN)/amodalsynth points $(ABLATION)/data --split train
+	$(BIN)/amodalsynth benchmark --table 3 --data $(ABLATION)/data --minutes $(ABLATION_MINUTES) --seeds 3 --out $(ABLATION)/runs --resume
+	$(BIN)/amodalsynth benchmark --table 4 --data $(ABLATION)/data --minutes $(ABLATION_MINUTES) --seeds 3 --out $(ABLATION)/runs --resume
+
+gpu-pack: .venv/.all  ## Build a folder of prepared assets (34 MB) for a machine with a GPU, in scratch/gpu-pack.
+	$(BIN)/python -m benchmarks.gpu_pack
+
+gpu-bench: .venv/.all  ## On a GPU: throughput, then `r50` for 8 minutes.
+	$(BIN)/python -m benchmarks.gpu_bench throughput
+	$(BIN)/python -m benchmarks.gpu_bench train
+
+gpu-ablation: .venv/.all  ## On a GPU: the rows of the paper's Table 3 with `small`, three minutes each.
+	$(BIN)/python -m benchmarks.gpu_ablation
 
 picture: .venv/.core  ## Draw the README's picture from the built-in pack.
 	rm -rf scratch/picture

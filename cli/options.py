@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amodalsynth.errors import DataError
+from amodalsynth.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from amodalsynth.pool import AssetPool
@@ -48,6 +49,30 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def set_option(text: str) -> Callable[..., Any]:
+    """--set FIELD=VALUE, any number of times."""
+    return click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE", help=text)
+
+
+def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--tta, --batch-size, --device and --set, of the commands that run a model."""
+    for option in (
+        set_option("Change how detections are chosen, such as postprocess=paper or score_threshold=0.1."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+        click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Images at once."),
+        click.option("--tta", is_flag=True, help="Test-time augmentation: six views of each image (section 4.3)."),
+    ):
+        command = option(command)
+    return command
+
+
+def require_torch() -> None:
+    """`ConfigurationError` where the packages that train and run models are not installed."""
+    missing = [name for name in ("torch", "torchvision", "safetensors") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(f"this command needs {', '.join(missing)}: install them with `pip install 'amodalsynth[train]'`")
+
+
 class Interrupted(click.ClickException):
     """Ctrl-C, with what to do about it."""
 
@@ -55,12 +80,12 @@ class Interrupted(click.ClickException):
 
 
 @contextmanager
-def resumable() -> Iterator[None]:
+def resumable(kept: str = "the finished parts are kept") -> Iterator[None]:
     """Say how to go on after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; the finished parts are kept: run the same command with --resume to go on") from None
+        raise Interrupted(f"interrupted; {kept}: run the same command with --resume to go on") from None
 
 
 @contextmanager

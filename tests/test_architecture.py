@@ -15,7 +15,7 @@ LIBRARY = REPOSITORY / "amodalsynth"
 # From left to right; a module may import those of an earlier row, and those of its own row in its own package.
 ROWS = [
     {"errors", "types", "rng", "files"},
-    {"imagefiles", "workers"},
+    {"imagefiles", "workers", "settings"},
     {"assets", "builtin", "masks"},
     {"cutouts", "textures", "orders", "presets", "segmentation"},
     {"scenes"},
@@ -24,10 +24,11 @@ ROWS = [
     {"pool_sources", "coco_index"},
     {"pool", "points"},
     {"records"},
-    {"stats", "drawing"},
+    {"stats", "drawing", "evaluation"},
     {"card", "doctor"},
     {"generate"},
     {"estimate", "recipes"},
+    {"baselines"},
 ]
 
 
