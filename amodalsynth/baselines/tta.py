@@ -9,6 +9,7 @@ B images, N boxes an image, D detections, M the side of a mask.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -61,8 +62,8 @@ class View:
 
 
 def views_of(side: int) -> list[View]:
-    """The six views of a frame of `side` pixels; the larger size is rounded to a multiple of 32."""
-    return [View(side, max(1, round(scale * side / _MULTIPLE)) * _MULTIPLE, mirror) for scale in SCALES for mirror in MIRRORS]
+    """The six views of a frame of `side` pixels; a side is rounded up to a multiple of 32."""
+    return [View(side, math.ceil(scale * side / _MULTIPLE) * _MULTIPLE, mirror) for scale in SCALES for mirror in MIRRORS]
 
 
 def detect_with_views(model: PLIn, frames: Tensor) -> Detections:
