@@ -18,7 +18,7 @@ from amodalsynth.baselines.boxes import soft_suppress, suppress, take
 from amodalsynth.baselines.config import MethodConfig
 from amodalsynth.baselines.labels import LabelCodec
 
-_CANDIDATES_PER_DETECTION = 5
+_CANDIDATES_PER_BOX = 4  # of all boxes of an image together: the likeliest {category, layer} pairs, or categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def select_detections(
         score, layer = codec.marginal(label_score, layer_score)
         group = category = torch.arange(score.shape[-1], device=boxes.device).expand_as(score)
     score = score.masked_fill(~there[..., None] | (score <= config.score_threshold), -torch.inf)
-    num_candidates = min(config.detections * _CANDIDATES_PER_DETECTION, score[0].numel())
+    num_candidates = min(_CANDIDATES_PER_BOX * boxes.shape[1], score[0].numel())
     score, index = score.flatten(1).topk(num_candidates, dim=1)  # of N * K or N * C candidates
     box = take(boxes, index // category.shape[-1])
     category, layer, group = (values.flatten(1).gather(1, index) for values in (category, layer, group))
