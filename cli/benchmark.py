@@ -35,7 +35,7 @@ _DEFAULT_MINUTES = 5.0
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the runs and tables.  [default: ./runs/benchmark-<config>]"
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--processes", type=click.IntRange(min=1), show_default="one a core", help="Training processes, on a CPU.")
+@click.option("--processes", type=click.IntRange(min=1), help="Training processes, on a CPU.  [default: one a core]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training; what is finished is used anyway.")
 def command(
     table: str,

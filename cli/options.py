@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,9 +110,13 @@ def counting_bar(description: str, unit: str = "files") -> Iterator[Callable[[in
         yield update
 
 
-def warn_of_skipped(pool: AssetPool, limit: int = 3) -> None:
+def warn_of_skipped(pool: AssetPool) -> None:
     """One warning for all files of a pool that could not be used."""
-    if pool.skipped:
-        named = "; ".join(f"{asset_id}: {reason}" for asset_id, reason in list(pool.skipped.items())[:limit])
-        more = f"; and {len(pool.skipped) - limit} more" if len(pool.skipped) > limit else ""
-        click.echo(f"Warning: {len(pool.skipped)} unusable files were left out: {named}{more}", err=True)
+    warn_of_some("unusable files were left out", [f"{asset_id}: {reason}" for asset_id, reason in pool.skipped.items()])
+
+
+def warn_of_some(what: str, which: Sequence[str], limit: int = 3) -> None:
+    """One warning that counts `which` and names the first of them; none where there are none."""
+    if which:
+        more = f"; and {len(which) - limit} more" if len(which) > limit else ""
+        click.echo(f"Warning: {len(which)} {what}: {'; '.join(which[:limit])}{more}", err=True)

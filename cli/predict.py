@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import counting_bar, prediction_options, require_torch
+from .options import counting_bar, prediction_options, require_torch, warn_of_some
 
 
 @click.command("predict")
@@ -20,7 +20,11 @@ from .options import counting_bar, prediction_options, require_torch
     help="Folder for the overlays and predictions.json.",
 )
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Only what the model is this sure of is drawn."
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Only what the model is this sure of is drawn and written.",
 )
 @prediction_options
 def command(
@@ -41,4 +45,5 @@ def command(
         seen = predict_photos(
             run, images, out, min_score=min_score, tta=tta, batch_size=batch_size, device=device, assignments=assignments, progress=progress
         )
+    warn_of_some("unreadable images were left out", seen.skipped)
     click.echo(f"{out}: {seen.num_images:,} overlays and predictions.json, {seen.num_detections:,} detections of at least {min_score:g}")

@@ -15,9 +15,8 @@ from .options import DEFAULT_DATASET, counting_bar, progress_bar, require_torch,
 @click.option(
     "--data",
     default=DEFAULT_DATASET,
-    show_default=f"./{DEFAULT_DATASET}",
     metavar="OUT|FILE|synth:NAME",
-    help="A data set, a COCO file with amodal masks or points, or synth:PRESET (synth-gpu:PRESET): scenes made while training.",
+    help="A data set, a COCO file with masks or points, or synth:PRESET (synth-gpu:): scenes made while training.  [default: ./intra-afruit]",
 )
 @click.option("--split", default="train", show_default=True, help="Which split to train on.")
 @click.option("--images", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the images of a COCO file.")
@@ -39,10 +38,9 @@ from .options import DEFAULT_DATASET, counting_bar, progress_bar, require_torch,
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    show_default="one a core",
-    help="Training processes, on a CPU; torchrun starts those of GPUs.",
+    help="Training processes, on a CPU; torchrun starts those of GPUs.  [default: one a core]",
 )
-@click.option("--workers", type=click.IntRange(min=0), show_default="0 on a CPU, up to 8 on a GPU", help="Loader processes of each.")
+@click.option("--workers", type=click.IntRange(min=0), help="Loader processes of each.  [default: 0 on a CPU, up to 8 on a GPU]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard files too (amodalsynth[tensorboard]).")
 @click.option("--show", is_flag=True, help="Print the configuration with the meaning of its fields, and train nothing.")

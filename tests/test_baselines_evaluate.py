@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -150,3 +151,35 @@ def test_what_cannot_be_read_is_told(run: Path, data: Path, tmp_path: Path) -> N
         evaluate_run(run, data, split="val", device="cpu", to=tmp_path)
     with pytest.raises(ConfigurationError, match="fixed by training"):
         evaluate_run(run, data, device="cpu", to=tmp_path, assignments=("rois=3",))
+
+
+FAULTS = {  # what is wrong with the last image, annotation or category -> what the error says
+    "file_name": (lambda c: c["images"][-1].pop("file_name"), r"expected 'file_name', a path below the folder of images, got None"),
+    "outside": (lambda c: c["images"][-1].update(file_name="../../x.jpg"), r"got '../../x.jpg'"),
+    "height": (lambda c: c["images"][-1].pop("height"), r"expected 'height' and 'width' in pixels"),
+    "bbox": (lambda c: c["annotations"][-1].pop("bbox"), r"annotation \d+"),
+    "category id": (lambda c: c["categories"][-1].pop("id"), r"expected 'categories', each with an integer 'id'"),
+    "category": (lambda c: c.update(categories=["red"]), r"expected 'categories', each with an integer 'id'"),
+    "twice": (
+        lambda c: c["categories"].append({**c["categories"][0], "id": 9}),
+        r"expected categories of different names, got 3 with 2 names",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_of_the_file_are_told_before_anything_is_predicted(fault: str, run: Path, data: Path, tmp_path: Path) -> None:
+    change, expected = FAULTS[fault]
+    path = changed(data, tmp_path / "other", change)
+    done: list[tuple[int, int]] = []
+    with pytest.raises(DataError, match=expected) as error:
+        evaluate_run(run, path, device="cpu", to=tmp_path / "to", progress=lambda *counts: done.append(counts))
+    assert not done and not (tmp_path / "to").exists() and "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+def test_an_image_of_another_size_is_named(run: Path, data: Path, tmp_path: Path) -> None:
+    path = changed(data, tmp_path / "other", lambda content: None)
+    image = sorted((tmp_path / "other" / "images" / "test").iterdir())[-1]
+    Image.new("RGB", (50, 64)).save(image)
+    with pytest.raises(DataError, match=rf"{image}: expected 64 x 64 pixels, as {path} has it, got 50 x 64"):
+        evaluate_run(run, path, device="cpu", to=tmp_path)

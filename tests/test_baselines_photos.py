@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 from amodalsynth.baselines.photos import PhotosSummary, draw_prediction, predict_photos
 from amodalsynth.baselines.predict import Prediction
-from amodalsynth.errors import DataError
+from amodalsynth.errors import DataError, OutputConflict
 from tests.conftest import SHARED
 from tests.tiny_runs import EVERYTHING, tiny_data, tiny_run
 
@@ -45,7 +45,7 @@ def test_overlays_and_a_coco_file(run: Path, photos: Path, tmp_path: Path) -> No
     assert sorted(path.name for path in out.iterdir()) == ["predictions.json", "same.jpg", "wide-2.jpg", "wide.jpg"]
     assert seen == [(1, 3), (2, 3), (3, 3)]
     coco = COCO(str(out / "predictions.json"))
-    assert summary == PhotosSummary(3, len(coco.anns)) and len(coco.anns) >= 3
+    assert summary == PhotosSummary(3, len(coco.anns), ()) and len(coco.anns) >= 3
     assert {category["name"] for category in coco.loadCats(coco.getCatIds())} == {"red", "green"}
     for image in coco.loadImgs(coco.getImgIds()):
         with Image.open(image["file_name"]) as photo:
@@ -70,15 +70,27 @@ def test_the_least_score_decides_what_is_written(run: Path, photos: Path, tmp_pa
     kept = [annotation["score"] for annotation in COCO(str(tmp_path / "some" / "predictions.json")).anns.values()]
     assert 0 < some.num_detections == len(kept) < everything.num_detections and min(kept) >= middle - 1e-6
     nothing = predict_photos(run, [photo], tmp_path / "none", min_score=1.0, device="cpu", assignments=EVERYTHING)
-    assert nothing == PhotosSummary(1, 0) and (tmp_path / "none" / "same.jpg").exists()
+    assert nothing == PhotosSummary(1, 0, ()) and (tmp_path / "none" / "same.jpg").exists()
     assert COCO(str(tmp_path / "none" / "predictions.json")).anns == {}
 
 
-def test_a_broken_image_is_told_on_one_line(run: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_left_out_and_told(run: Path, photos: Path, tmp_path: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
-    with pytest.raises(DataError) as error:
-        predict_photos(run, [photos], tmp_path / "out", device="cpu")
-    assert str(error.value).startswith(str(photos / "broken.jpg")) and "\n" not in str(error.value)
+    seen: list[tuple[int, int]] = []
+    summary = predict_photos(run, [photos], tmp_path / "out", batch_size=2, device="cpu", progress=lambda *counts: seen.append(counts))
+    assert summary.num_images == 3 and seen[-1] == (4, 4)
+    assert len(summary.skipped) == 1 and summary.skipped[0].startswith(f"{photos / 'broken.jpg'}: ") and "\n" not in summary.skipped[0]
+    assert len(COCO(str(tmp_path / "out" / "predictions.json")).imgs) == 3
+    with pytest.raises(DataError, match="none of the 1 images can be read .*broken.jpg"):
+        predict_photos(run, [photos / "broken.jpg"], tmp_path / "nothing", device="cpu")
+
+
+def test_photos_are_not_replaced_by_their_overlays(run: Path, photos: Path) -> None:
+    Image.new("RGB", (20, 20)).save(photos / "mine.jpg")
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    with pytest.raises(OutputConflict, match="would replace your own .*; choose another folder"):
+        predict_photos(run, [photos], photos, device="cpu")
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
 
 
 def test_what_is_no_image_is_told(run: Path, tmp_path: Path) -> None:

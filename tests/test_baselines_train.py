@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,15 @@ def test_the_processes_share_the_batch_evenly(asked: int, data: Path, tmp_path: 
     with pytest.raises(Stop):
         train(settings(data, num_processes=asked), tmp_path / "run")
     assert sizes == [{1: 1, 2: 2, 3: 2, 5: 4, 64: 4}[asked]]
+
+
+def test_weights_without_their_state_are_not_trained_over(
+    finished: tuple[Path, tuple[TrainEvent, ...]], data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    (run / "state.safetensors").unlink()
+    before = (run / "weights.safetensors").read_bytes()
+    for resume in (False, True):
+        with pytest.raises(OutputConflict, match=r"holds weights, but no state.safetensors to go on from"):
+            train(settings(data, epochs=RUN_EPOCHS), run, resume=resume)
+    assert (run / "weights.safetensors").read_bytes() == before

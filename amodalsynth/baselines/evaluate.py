@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from amodalsynth.baselines.data import locate_data
+from amodalsynth.baselines.point_table import read_categories, read_image_entry
 from amodalsynth.baselines.predict import Predictor, coco_results, read_picture
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.errors import DataError
@@ -40,17 +41,20 @@ def evaluate_run(
 
     Categories are matched by name. Returns what `evaluate_results` does, in percent, with "fps" (images a second through fitting, model and
     pasting, without reading and encoding), "batch_size", "device", "tta", "postprocess" and "detections_per_image". Writes the results and
-    the evaluation into the folder `to`, by default that of the run: results-<split>.json and evaluation-<split>.json. `DataError` where the
-    data cannot be read or share no category with the run.
+    the evaluation into the folder `to`, by default that of the run, in place of earlier ones: results-<split>.json and evaluation-<split>.json.
+    `DataError`, before anything is predicted, where the annotations cannot be read or share no category with the run.
     """
     run = Path(run)
     predictor = Predictor(run, device=device, tta=tta, assignments=assignments)
     coco, folder = locate_data(Path(data), split, images)
     to = Path(to or run)
-    to.mkdir(parents=True, exist_ok=True)
     results, seconds, done = [], 0.0, 0
     with CocoIndex.open(coco) as index, ThreadPoolExecutor(_THREADS) as threads:
         category_ids = _category_ids(predictor.description.categories, index)
+        for k in range(index.num_images):
+            read_image_entry(index, k)
+        evaluate_results(coco, [])  # a fault in the annotations should not wait until all images are predicted
+        to.mkdir(parents=True, exist_ok=True)
         for entries, pictures in _read_ahead(index, folder, batch_size, threads):
             began = time.perf_counter()
             predictions = predictor.predict(pictures)
@@ -77,12 +81,18 @@ def evaluate_run(
 
 def _category_ids(names: tuple[str, ...], index: CocoIndex) -> list[int]:
     """For each category of a model its id in the data; -1 for those that the data lack, whose detections do not count."""
-    ids = {category.get("name"): category["id"] for category in index.categories}
-    if not any(name in ids for name in names):
-        raise DataError(
-            f"{index.path}: expected some category of the model's ({', '.join(names[:5])}, ...), got {', '.join(map(str, list(ids)[:5]))}, ..."
-        )
+    categories = read_categories(index)
+    ids = {name: category_id for category_id, name in categories.items()}
+    if len(ids) < len(categories):
+        raise DataError(f"{index.path}: expected categories of different names, got {len(categories)} with {len(ids)} names")
+    if not ids.keys() & set(names):
+        raise DataError(f"{index.path}: expected some category of the model's ({_some(names)}), got {_some(ids)}")
     return [ids.get(name, -1) for name in names]
+
+
+def _some(names: Collection[str]) -> str:
+    """The first of the names."""
+    return ", ".join(list(names)[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _read_ahead(
@@ -92,10 +102,21 @@ def _read_ahead(
 
     def start(first: int) -> tuple[list[dict[str, Any]], list[Future[np.ndarray]]]:
         entries = [index.image(k) for k in range(first, min(first + batch_size, index.num_images))]
-        return entries, [threads.submit(read_picture, folder / entry["file_name"]) for entry in entries]
+        return entries, [threads.submit(_read, index, folder, entry) for entry in entries]
 
     entries, pictures = start(0)
     for first in range(batch_size, index.num_images + batch_size, batch_size):
         following = start(first)
         yield entries, [picture.result() for picture in pictures]
         entries, pictures = following
+
+
+def _read(index: CocoIndex, folder: Path, entry: dict[str, Any]) -> np.ndarray:
+    """The pixels of an image; `DataError` where they are not of the size that the annotations are for."""
+    picture = read_picture(folder / entry["file_name"])
+    if picture.shape[:2] != (entry["height"], entry["width"]):
+        got = f"{picture.shape[1]} x {picture.shape[0]}"
+        raise DataError(
+            f"{folder / entry['file_name']}: expected {entry['width']} x {entry['height']} pixels, as {index.path} has it, got {got}"
+        )
+    return picture

@@ -13,7 +13,7 @@ import orjson
 
 from amodalsynth.baselines.predict import Prediction, Predictor, coco_results, read_picture
 from amodalsynth.drawing import PALETTE, overlay
-from amodalsynth.errors import DataError
+from amodalsynth.errors import DataError, OutputConflict
 from amodalsynth.files import write_file
 from amodalsynth.imagefiles import IMAGE_SUFFIXES
 from amodalsynth.records.encoding import encode_image
@@ -23,10 +23,11 @@ _LARGEST = 1600  # pixels of an overlay's longer side
 
 @dataclass(frozen=True, slots=True)
 class PhotosSummary:
-    """What `predict_photos` wrote: images, and detections among them."""
+    """What `predict_photos` wrote: images, and detections among them; and the images that could not be read, with the reason."""
 
     num_images: int
     num_detections: int
+    skipped: tuple[str, ...]
 
 
 def predict_photos(
@@ -45,19 +46,25 @@ def predict_photos(
 
     Writes into the folder `out`, for each image, <name>.jpg: the amodal masks of the detections with a score of at least `min_score`, with category,
     layer and score; and predictions.json, a COCO file with these detections as annotations (`score`, `layer`, `segmentation` the amodal
-    mask at the image's own size). `DataError` where an image cannot be read.
+    mask at the image's own size). An image that cannot be read is left out and told. `DataError` where none can be read, `OutputConflict`
+    where an overlay would take the place of an image.
     """
     files = _listed(images)
     out = Path(out)
+    overlays = _overlay_names(files)
+    targets = {(out / name).resolve() for name in overlays.values()}
+    in_danger = [path for path in files if path.resolve() in targets]
+    if in_danger:
+        raise OutputConflict(f"--out {out}: the overlays would replace your own {in_danger[0]}; choose another folder")
     predictor = Predictor(run, device=device, tta=tta, assignments=assignments)
     names, ids = predictor.description.categories, predictor.description.category_ids
     out.mkdir(parents=True, exist_ok=True)
     entries: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    overlays = _overlay_names(files)
+    skipped: list[str] = []
     for first in range(0, len(files), batch_size):
-        pictures = [read_picture(path) for path in files[first : first + batch_size]]
-        for path, picture, seen in zip(files[first:], pictures, predictor.predict(pictures)):
+        pictures = _read_some(files[first : first + batch_size], skipped)
+        for (path, picture), seen in zip(pictures.items(), predictor.predict(list(pictures.values())) if pictures else ()):
             seen = seen.above(min_score)
             image_id = len(entries) + 1
             entries.append({"id": image_id, "file_name": str(path), "height": picture.shape[0], "width": picture.shape[1]})
@@ -66,10 +73,12 @@ def predict_photos(
                 annotations.append({"id": len(annotations) + 1, "iscrowd": 0, "area": area, **result})
             write_file(out / overlays[path], encode_image(draw_prediction(picture, seen, names), "jpg", jpeg_quality=90), durable=False)
             if progress is not None:
-                progress(len(entries), len(files))
+                progress(len(entries) + len(skipped), len(files))
+    if not entries:
+        raise DataError(f"none of the {len(files)} images can be read (first: {skipped[0]})")
     content = {"images": entries, "annotations": annotations, "categories": [{"id": i, "name": name} for i, name in zip(ids, names)]}
     write_file(out / "predictions.json", orjson.dumps(content))
-    return PhotosSummary(len(entries), len(annotations))
+    return PhotosSummary(len(entries), len(annotations), tuple(skipped))
 
 
 def draw_prediction(image: np.ndarray, seen: Prediction, names: Sequence[str]) -> np.ndarray:
@@ -87,6 +96,17 @@ def draw_prediction(image: np.ndarray, seen: Prediction, names: Sequence[str]) -
             text = f"{names[seen.category[i]]}{layer} {seen.score[i]:.2f}"
             cv2.putText(drawn, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, width, cv2.LINE_AA)
     return drawn
+
+
+def _read_some(paths: Sequence[Path], skipped: list[str]) -> dict[Path, np.ndarray]:
+    """The pixels of the images that can be read; why the others cannot is added to `skipped`."""
+    pictures = {}
+    for path in paths:
+        try:
+            pictures[path] = read_picture(path)
+        except DataError as error:
+            skipped.append(str(error))
+    return pictures
 
 
 def _listed(images: Sequence[Path]) -> list[Path]:

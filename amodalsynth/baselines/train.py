@@ -138,6 +138,8 @@ def _begin(run: RunFolder, settings: TrainSettings, resume: bool, note: Note | N
     """Open the data and write down what the run is."""
     if run.state.exists() and not resume:
         raise OutputConflict(f"{run.root}: holds an unfinished run; go on with --resume, or write to another folder with --out")
+    if run.weights.exists() and not run.state.exists():
+        raise OutputConflict(f"{run.root}: holds weights, but no {run.state.name} to go on from; write to another folder with --out")
     config = settings.config
     data = open_data(settings.data, config, settings.seed, run.root, again=run.description.exists(), progress=preparing)
     if data.points_drawn and note:
