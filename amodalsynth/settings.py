@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import typing
@@ -12,6 +13,21 @@ from typing import Any
 from amodalsynth.errors import ConfigurationError
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def described(text: str, default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that says what it means."""
+    return field(default=default, metadata={"help": text})
+
+
+def describe(kind: type) -> dict[str, str]:
+    """Field name -> what it means, of a dataclass whose fields are `described`."""
+    return {spec.name: spec.metadata["help"] for spec in dataclasses.fields(kind)}
+
+
+def to_json(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON values, tuples as lists."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(settings).items()}
 
 
 @dataclass(frozen=True)

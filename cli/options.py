@@ -14,7 +14,9 @@ import click
 from amodalsynth.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
+    from amodalsynth.baselines.config import MethodConfig
     from amodalsynth.pool import AssetPool
+    from amodalsynth.presets import DatasetPreset
 
 DEFAULT_DATASET = "intra-afruit"
 
@@ -64,6 +66,15 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def echo_fields(settings: DatasetPreset | MethodConfig) -> None:
+    """Print each field with its value and meaning, as a TOML file."""
+    import orjson
+
+    values = settings.to_json()
+    for field, meaning in settings.describe().items():
+        click.echo(f"{field} = {orjson.dumps(values[field]).decode()}  # {meaning}")
 
 
 def require_torch() -> None:

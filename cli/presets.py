@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .options import echo_fields
+
 
 @click.group("presets")
 def command() -> None:
@@ -31,9 +33,7 @@ def show(name: str, assignments: tuple[str, ...], as_json: bool) -> None:
     from amodalsynth.presets import get_preset, override
 
     preset = override(get_preset(name), assignments)
-    values = preset.to_json()
     if as_json:
-        click.echo(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+        click.echo(orjson.dumps(preset.to_json(), option=orjson.OPT_INDENT_2).decode())
         return
-    for field, meaning in preset.describe().items():
-        click.echo(f"{field} = {orjson.dumps(values[field]).decode()}  # {meaning}")
+    echo_fields(preset)

@@ -8,7 +8,7 @@ import click
 
 from amodalsynth.baselines import METHODS
 
-from .options import DEFAULT_DATASET, counting_bar, progress_bar, require_torch, resumable, set_option
+from .options import DEFAULT_DATASET, counting_bar, echo_fields, progress_bar, require_torch, resumable, set_option
 
 
 @click.command("train-baseline")
@@ -71,17 +71,13 @@ def command(
     """
     import dataclasses
 
-    import orjson
-
     from amodalsynth.baselines.config import get_config, override_config
 
     config = override_config(get_config(config_name, method), assignments)
     if pretrained is not None:
         config = dataclasses.replace(config, pretrained=pretrained)
     if show:
-        values = config.to_json()
-        for field, meaning in config.describe().items():
-            click.echo(f"{field} = {orjson.dumps(values[field]).decode()}  # {meaning}")
+        echo_fields(config)
         return
     require_torch()
     from amodalsynth.baselines.data_spec import DataSpec

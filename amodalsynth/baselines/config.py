@@ -5,18 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from amodalsynth import settings
 from amodalsynth.baselines import METHODS
 from amodalsynth.errors import ConfigurationError
-from amodalsynth.settings import Fields
+from amodalsynth.settings import Fields, described
 
 PREDICTION_FIELDS = ("postprocess", "score_threshold", "box_nms", "soft_sigma", "detections", "subdivisions")
-
-
-def _described(text: str, default: Any = dataclasses.MISSING) -> Any:
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,65 +24,63 @@ class MethodConfig:
     cannot be.
     """
 
-    name: str = _described("name of the configuration")
-    image_size: int = _described("side of the square frame in pixels; images are scaled to it", 256)
+    name: str = described("name of the configuration")
+    image_size: int = described("side of the square frame in pixels; images are scaled to it", 256)
     # backbone
-    backbone: str = _described("'resnet50', 'resnet18', or 'tiny' for CPUs", "resnet50")
-    pretrained: str = _described("weights that the backbone starts from: 'imagenet', 'none' or a file", "none")
-    norm: str = _described(
-        "'batch' trains BatchNorm; 'frozen' keeps it, the stem and the first stage as pretrained; 'auto' chooses", "auto"
-    )
-    fpn_channels: int = _described("channels of the feature pyramid", 256)
+    backbone: str = described("'resnet50', 'resnet18', or 'tiny' for CPUs", "resnet50")
+    pretrained: str = described("weights that the backbone starts from: 'imagenet', 'none' or a file", "none")
+    norm: str = described("'batch' trains BatchNorm; 'frozen' keeps it, the stem and the first stage as pretrained; 'auto' chooses", "auto")
+    fpn_channels: int = described("channels of the feature pyramid", 256)
     # proposals
-    anchor_sizes: tuple[int, ...] = _described("side of the anchors on each level, in pixels", (32, 64, 128, 256, 512))
-    anchor_levels: tuple[int, ...] = _described("pyramid levels with anchors", (2, 3, 4, 5, 6))
-    anchor_ratios: tuple[float, ...] = _described("height / width of the anchors", (0.5, 1.0, 2.0))
-    rpn_samples: int = _described("anchors that are trained on in each image, up to half of them positive", 256)
-    pre_nms: tuple[int, int] = _described("proposals per level before non-maximum suppression, in training and inference", (2000, 1000))
-    proposals: tuple[int, int] = _described("proposals per image after it", (1000, 1000))
-    rpn_nms: float = _described("overlap above which the worse of two proposals goes", 0.7)
+    anchor_sizes: tuple[int, ...] = described("side of the anchors on each level, in pixels", (32, 64, 128, 256, 512))
+    anchor_levels: tuple[int, ...] = described("pyramid levels with anchors", (2, 3, 4, 5, 6))
+    anchor_ratios: tuple[float, ...] = described("height / width of the anchors", (0.5, 1.0, 2.0))
+    rpn_samples: int = described("anchors that are trained on in each image, up to half of them positive", 256)
+    pre_nms: tuple[int, int] = described("proposals per level before non-maximum suppression, in training and inference", (2000, 1000))
+    proposals: tuple[int, int] = described("proposals per image after it", (1000, 1000))
+    rpn_nms: float = described("overlap above which the worse of two proposals goes", 0.7)
     # box heads
-    layers: str = _described(
+    layers: str = described(
         "layer priors: 'product' labels are {category, layer} pairs, 'none', or 'factor' for a head of its own", "product"
     )
-    num_layers: int = _described("layers that are told apart; deeper ones count as the last", 5)
-    cascade_ious: tuple[float, ...] = _described(
+    num_layers: int = described("layers that are told apart; deeper ones count as the last", 5)
+    cascade_ious: tuple[float, ...] = described(
         "overlap that makes a proposal positive, for each stage; one value is no cascade", (0.5, 0.6, 0.7)
     )
-    rois: int = _described("regions that the box heads are trained on in each image", 512)
-    roi_positives: int = _described("at most so many of them are instances; the point head is trained on these", 128)
-    roi_levels: tuple[int, ...] = _described("pyramid levels that regions are pooled from", (2, 3, 4, 5))
-    box_bins: int = _described("side of the pooled regions", 7)
-    box_channels: int = _described("width of the box heads' two layers", 1024)
+    rois: int = described("regions that the box heads are trained on in each image", 512)
+    roi_positives: int = described("at most so many of them are instances; the point head is trained on these", 128)
+    roi_levels: tuple[int, ...] = described("pyramid levels that regions are pooled from", (2, 3, 4, 5))
+    box_bins: int = described("side of the pooled regions", 7)
+    box_channels: int = described("width of the box heads' two layers", 1024)
     # point head
-    point_grid: int = _described("side of the regular grid that the point head's weights are generated from", 14)
-    parameter_channels: int = _described("width of the two layers that generate the weights", 1024)
-    point_channels: int = _described("width of the generated layers", 256)
-    point_layers: int = _described("generated layers before the last", 3)
-    position_channels: int = _described("channels of the positional encoding", 256)
-    category_agnostic: bool = _described("one mask output in place of one for each label", False)
-    num_points: int = _described("labelled points of an instance", 10)
-    points_per_iteration: int = _described("of which so many are drawn at each iteration (section 4.3)", 5)
-    refined_boxes: bool = _described("train the point head in the last stage's boxes, where it is used, not in the proposals", False)
+    point_grid: int = described("side of the regular grid that the point head's weights are generated from", 14)
+    parameter_channels: int = described("width of the two layers that generate the weights", 1024)
+    point_channels: int = described("width of the generated layers", 256)
+    point_layers: int = described("generated layers before the last", 3)
+    position_channels: int = described("channels of the positional encoding", 256)
+    category_agnostic: bool = described("one mask output in place of one for each label", False)
+    num_points: int = described("labelled points of an instance", 10)
+    points_per_iteration: int = described("of which so many are drawn at each iteration (section 4.3)", 5)
+    refined_boxes: bool = described("train the point head in the last stage's boxes, where it is used, not in the proposals", False)
     # inference
-    postprocess: str = _described("'paper', 'marginal' or 'soft' (see amodalsynth.baselines.postprocess)", "paper")
-    score_threshold: float = _described("detections below are dropped", 0.05)
-    box_nms: float = _described("overlap above which the worse of two detections of a label goes", 0.5)
-    soft_sigma: float = _described("sigma of Soft-NMS", 0.5)
-    detections: int = _described("detections per image at most", 100)
-    subdivisions: int = _described("steps of the subdivision from 28 x 28, each doubling the side", 3)
+    postprocess: str = described("'paper', 'marginal' or 'soft' (see amodalsynth.baselines.postprocess)", "paper")
+    score_threshold: float = described("detections below are dropped", 0.05)
+    box_nms: float = described("overlap above which the worse of two detections of a label goes", 0.5)
+    soft_sigma: float = described("sigma of Soft-NMS", 0.5)
+    detections: int = described("detections per image at most", 100)
+    subdivisions: int = described("steps of the subdivision from 28 x 28, each doubling the side", 3)
     # training
-    optimizer: str = _described("'sgd' with momentum 0.9, or 'adamw'", "sgd")
-    learning_rate: float = _described("largest learning rate, for the batch size below", 0.02)
-    schedule: str = _described("'steps' divides the rate by 10 at 7/9 and 25/27 of the run, 'cosine' lets it fall to 0", "steps")
-    warmup: float = _described("share of the run in which the rate rises from 0.1 %", 0.011)
-    weight_decay: float = _described("decay of weights, not of norms and biases", 1e-4)
-    batch_size: int = _described("images in a step, over all processes", 16)
-    epochs: float = _described("passes over the training images, where neither --epochs nor --minutes is given", 20.0)
-    clip_norm: float = _described("largest norm of the gradient; 0 does not clip", 0.0)
-    average: float = _described("decay of the moving average of the weights, which is what is evaluated; 0 keeps none", 0.0)
-    flips: bool = _described("mirror images left to right at random", True)
-    quarter_turns: bool = _described("turn images by quarters and mirror them top to bottom at random", False)
+    optimizer: str = described("'sgd' with momentum 0.9, or 'adamw'", "sgd")
+    learning_rate: float = described("largest learning rate, for the batch size below", 0.02)
+    schedule: str = described("'steps' divides the rate by 10 at 7/9 and 25/27 of the run, 'cosine' lets it fall to 0", "steps")
+    warmup: float = described("share of the run in which the rate rises from 0.1 %", 0.011)
+    weight_decay: float = described("decay of weights, not of norms and biases", 1e-4)
+    batch_size: int = described("images in a step, over all processes", 16)
+    epochs: float = described("passes over the training images, where neither --epochs nor --minutes is given", 20.0)
+    clip_norm: float = described("largest norm of the gradient; 0 does not clip", 0.0)
+    average: float = described("decay of the moving average of the weights, which is what is evaluated; 0 keeps none", 0.0)
+    flips: bool = described("mirror images left to right at random", True)
+    quarter_turns: bool = described("turn images by quarters and mirror them top to bottom at random", False)
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
@@ -127,11 +122,11 @@ class MethodConfig:
     @classmethod
     def describe(cls) -> dict[str, str]:
         """Field name -> what it means."""
-        return {spec.name: spec.metadata["help"] for spec in dataclasses.fields(cls)}
+        return settings.describe(cls)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, tuples as lists."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return settings.to_json(self)
 
 
 _CHOICES = {

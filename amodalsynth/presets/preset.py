@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from amodalsynth import settings
 from amodalsynth.errors import ConfigurationError
 from amodalsynth.masks import MAX_INSTANCES
 from amodalsynth.rng import SPLITS
-
-
-def _described(text: str, default: Any = dataclasses.MISSING) -> Any:
-    return field(default=default, metadata={"help": text})
+from amodalsynth.settings import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,34 +22,34 @@ class DatasetPreset:
     Ranges are (smallest, largest). `describe` lists what each field means. `ConfigurationError` names a field that cannot be.
     """
 
-    name: str = _described("name of the data set")
-    foregrounds: str = _described("asset that the cutouts come from: a manifest's name, 'builtin', or 'folder' for somebody's own")
-    backgrounds: str = _described("asset that the textures come from")
-    categories: tuple[str, ...] = _described("category names, in the order of their ids", ())
-    num_train: int = _described("images in the train split", 0)
-    num_val: int = _described("images in the val split", 0)
-    num_test: int = _described("images in the test split", 0)
-    image_size: tuple[int, int] = _described("(width, height) of the frame in pixels", (256, 256))
-    instances: tuple[int, int] = _described("range of the number of instances in an image", (2, 5))
-    instance_weights: tuple[float, ...] = _described("relative weight of each number of instances before redraws; empty is uniform", ())
-    one_category: bool = _described("all instances of an image belong to one category", True)
-    scale: tuple[float, float] = _described("range of an instance's longest side, as a fraction of the frame's shorter side", (0.2, 0.8))
-    center: tuple[float, float] = _described("range of an instance's centre, as a fraction of the frame's width and height", (0.25, 0.75))
-    rotation_deg: tuple[float, float] = _described("range of the rotation, degrees counter-clockwise", (0.0, 360.0))
-    flip: float = _described("probability that a cutout is mirrored", 0.0)
-    inside_frame: bool = _described("move instances so that they do not cross the frame, where they fit in it", False)
-    min_visible_pixels: int = _described("a scene in which an instance shows fewer pixels is drawn again as a whole", 1)
-    max_attempts: int = _described("how often a scene is drawn before the preset is called impossible", 1000)
-    background_fit: str = _described("'resize' a texture to the frame, as in the paper, or 'crop' it to the frame's aspect first", "resize")
-    separate_backgrounds: bool = _described("each split has textures of its own (the paper shares them)", False)
-    split_fractions: tuple[float, float, float] = _described(
+    name: str = described("name of the data set")
+    foregrounds: str = described("asset that the cutouts come from: a manifest's name, 'builtin', or 'folder' for somebody's own")
+    backgrounds: str = described("asset that the textures come from")
+    categories: tuple[str, ...] = described("category names, in the order of their ids", ())
+    num_train: int = described("images in the train split", 0)
+    num_val: int = described("images in the val split", 0)
+    num_test: int = described("images in the test split", 0)
+    image_size: tuple[int, int] = described("(width, height) of the frame in pixels", (256, 256))
+    instances: tuple[int, int] = described("range of the number of instances in an image", (2, 5))
+    instance_weights: tuple[float, ...] = described("relative weight of each number of instances before redraws; empty is uniform", ())
+    one_category: bool = described("all instances of an image belong to one category", True)
+    scale: tuple[float, float] = described("range of an instance's longest side, as a fraction of the frame's shorter side", (0.2, 0.8))
+    center: tuple[float, float] = described("range of an instance's centre, as a fraction of the frame's width and height", (0.25, 0.75))
+    rotation_deg: tuple[float, float] = described("range of the rotation, degrees counter-clockwise", (0.0, 360.0))
+    flip: float = described("probability that a cutout is mirrored", 0.0)
+    inside_frame: bool = described("move instances so that they do not cross the frame, where they fit in it", False)
+    min_visible_pixels: int = described("a scene in which an instance shows fewer pixels is drawn again as a whole", 1)
+    max_attempts: int = described("how often a scene is drawn before the preset is called impossible", 1000)
+    background_fit: str = described("'resize' a texture to the frame, as in the paper, or 'crop' it to the frame's aspect first", "resize")
+    separate_backgrounds: bool = described("each split has textures of its own (the paper shares them)", False)
+    split_fractions: tuple[float, float, float] = described(
         "train, val and test shares of a source without splits of its own", (0.7, 0.15, 0.15)
     )
-    split_seed: int = _described("seed of those splits, apart from the data set's own seed", 0)
-    max_cutout_side: int = _described("longest side to which cutouts are reduced when they are prepared, in pixels", 512)
-    white_threshold: int = _described("a photo's background is at least this bright in all three channels", 245)
-    jpeg_quality: int = _described("quality of jpg images", 95)
-    jpeg_chroma: str = _described(
+    split_seed: int = described("seed of those splits, apart from the data set's own seed", 0)
+    max_cutout_side: int = described("longest side to which cutouts are reduced when they are prepared, in pixels", 512)
+    white_threshold: int = described("a photo's background is at least this bright in all three channels", 245)
+    jpeg_quality: int = described("quality of jpg images", 95)
+    jpeg_chroma: str = described(
         "colour resolution of jpg images: '444' is full, '420' is half, as cameras write it, and a fifth smaller", "444"
     )
 
@@ -120,8 +118,8 @@ class DatasetPreset:
     @classmethod
     def describe(cls) -> dict[str, str]:
         """Field name -> what it means."""
-        return {spec.name: spec.metadata["help"] for spec in dataclasses.fields(cls)}
+        return settings.describe(cls)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, tuples as lists."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return settings.to_json(self)
