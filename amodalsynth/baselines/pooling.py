@@ -2,7 +2,8 @@
 
 B images, N regions an image, C channels, M bins a side, P points. A bin of RoIAlign is the mean of bilinear samples on a regular grid, and
 bilinear interpolation is separable, so the pooled features are Y F X^T with one small matrix a region for either axis: two matrix
-products, whose backward is two more, where torchvision's on a CPU is a serial scatter that took 43 % of a training step.
+products, whose backward is two more. On a CPU, forward and backward take a tenth of the time of torchvision's RoIAlign for `small` and a third
+for `r50`, in bfloat16 (`make bench-train`), and they are the same at every run.
 """
 
 from __future__ import annotations
