@@ -32,7 +32,7 @@ def test_linked_files_and_commands_are_there():
         assert (REPOSITORY / target).exists(), target
     assert set(re.findall(r"`?amodalsynth ([a-z-]+)", README)) <= {*COMMANDS, "pastes", "makes", "loads"}
     makefile = (REPOSITORY / "Makefile").read_text()
-    assert all(f"\n{target}:" in makefile for target in re.findall(r"(?:^    |`)make ([a-z]+)", README, re.MULTILINE))
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE))
 
 
 def test_the_format_page_lists_every_key(tmp_path):
