@@ -55,6 +55,7 @@ def check(seen: Prediction, image: np.ndarray) -> None:
 def test_images_of_any_size(size_hw: tuple[int, int], predictor: Predictor, scene: np.ndarray) -> None:
     image = np.array(Image.fromarray(scene).resize(size_hw[::-1]))
     (seen,) = predictor.predict([image])
+    assert seen.mask.shape[1:] == size_hw
     check(seen, image)
 
 

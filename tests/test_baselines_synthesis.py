@@ -109,8 +109,8 @@ def test_its_length_is_declared() -> None:
 
 def test_targets_can_be_changed_in_place() -> None:
     _, target = scenes_of()[0]
-    for value in target.values():
-        value.zero_()
+    for name, value in target.items():
+        assert not value.zero_().any(), name
 
 
 def test_faults() -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +112,21 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str]) 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Named tensors and texts; `DataError` where the file is missing or is no safetensors file."""
+    with _reading(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
+
+
+def load_about(path: Path) -> dict[str, str]:
+    """The texts of a file alone, which stand at its beginning; `DataError` as for `load_tensors`."""
+    with _reading(path) as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
+            yield file
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; has the run saved anything yet?") from None
     except (SafetensorError, OSError) as error:

@@ -111,38 +111,28 @@ def batches(
     num_workers: int,
 ) -> Iterator[Batch]:
     """Endless batches on `device`, from that of `start_step` on: this process's part of each."""
+    shared = {
+        "batch_size": config.batch_size,
+        "points_per_iteration": config.points_per_iteration,
+        "rank": team.rank,
+        "world_size": team.size,
+        "start_step": start_step,
+        "num_workers": num_workers,
+    }
     if spec.kind == "synth-gpu":
         from amodalsynth.baselines.gpu_synthesis import GpuScenes
 
         scenes = data.examples.scenes
-        yield from GpuScenes(
-            scenes.preset,
-            scenes.pool,
-            spec.split,
-            seed,
-            batch_size=config.batch_size,
-            device=device,
-            num_points=config.num_points,
-            points_per_iteration=config.points_per_iteration,
-            rank=team.rank,
-            world_size=team.size,
-            start_step=start_step,
-            num_workers=num_workers,
-        )
+        yield from GpuScenes(scenes.preset, scenes.pool, spec.split, seed, device=device, num_points=config.num_points, **shared)
         return
     loader = TrainingLoader(
         data.examples,
-        batch_size=config.batch_size,
         seed=seed,
         max_instances=data.max_instances,
-        points_per_iteration=config.points_per_iteration,
         flips=config.flips,
         quarter_turns=config.quarter_turns,
-        start_step=start_step,
-        rank=team.rank,
-        world_size=team.size,
-        num_workers=num_workers,
         pin_memory=device.type == "cuda",
+        **shared,
     )
     for batch in loader:
         yield batch.to(device)

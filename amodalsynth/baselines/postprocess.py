@@ -42,15 +42,15 @@ def select_detections(
     boxes: Tensor, there: Tensor, label_score: Tensor, layer_score: Tensor | None, codec: LabelCodec, config: MethodConfig
 ) -> Detections:
     """boxes (B, N, 4), there (B, N), label_score (B, N, K), layer_score (B, N, L) or None -> detections by `config.postprocess`."""
-    if config.postprocess == "paper":
-        score = label_score
-        category, layer = codec.decode(torch.arange(score.shape[-1], device=boxes.device).expand_as(score))
+    by_pair = config.postprocess == "paper"
+    score, layer = (label_score, None) if by_pair else codec.marginal(label_score, layer_score)
+    group = category = torch.arange(score.shape[-1], device=boxes.device).expand_as(
+        score
+    )  # what suppresses each other: labels, or categories
+    if by_pair:
+        category, layer = codec.decode(group)
         if layer_score is not None:
             layer = layer_score.argmax(dim=-1, keepdim=True).expand_as(score)
-        group = torch.arange(score.shape[-1], device=boxes.device).expand_as(score)
-    else:
-        score, layer = codec.marginal(label_score, layer_score)
-        group = category = torch.arange(score.shape[-1], device=boxes.device).expand_as(score)
     score = score.masked_fill(~there[..., None] | (score <= config.score_threshold), -torch.inf)
     num_candidates = min(_CANDIDATES_PER_BOX * boxes.shape[1], score[0].numel())
     score, index = score.flatten(1).topk(num_candidates, dim=1)  # of N * K or N * C candidates

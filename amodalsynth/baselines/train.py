@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from amodalsynth.baselines.checkpoint import RunDescription, RunFolder, load_tensors, read_description, write_description
+from amodalsynth.baselines.checkpoint import RunDescription, RunFolder, load_about, read_description, write_description
 from amodalsynth.baselines.config import MethodConfig
 from amodalsynth.baselines.data_spec import Progress, TrainingData, open_data
 from amodalsynth.baselines.devices import out_of_memory_told, resolve_device
@@ -116,7 +116,7 @@ def _finished(run: RunFolder) -> Trained | None:
     """What was done in a run that has reached its end."""
     if not run.state.exists():
         return None
-    _, about = load_tensors(run.state)
+    about = load_about(run.state)
     if float(about["progress"]) < 1:
         return None
     return Trained(run.root, int(about["step"]), int(about["images"]), float(about["seconds"]), "finished")
