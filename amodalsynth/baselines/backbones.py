@@ -28,7 +28,7 @@ def build_backbone(config: MethodConfig) -> nn.Module:
     from torchvision.models._utils import IntermediateLayerGetter
     from torchvision.ops import FrozenBatchNorm2d
 
-    frozen = config.norm == "frozen" or (config.norm == "auto" and config.pretrained != "none")
+    frozen = config.has_frozen_norm
     body = getattr(resnet, config.backbone)(weights=None, norm_layer=FrozenBatchNorm2d if frozen else nn.BatchNorm2d)
     last = body.fc.in_features
     body = IntermediateLayerGetter(body, {f"layer{k}": f"C{k + 1}" for k in range(1, 5)})

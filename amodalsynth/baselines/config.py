@@ -119,6 +119,11 @@ class MethodConfig:
             got = ", ".join(str(getattr(self, part)) for part in name.split(", "))
             raise ConfigurationError(f"configuration '{self.name}', field {name}: expected {expected}, got {got}")
 
+    @property
+    def has_frozen_norm(self) -> bool:
+        """Whether BatchNorm stays as pretrained; "auto" keeps it where there is something to keep."""
+        return self.norm == "frozen" or (self.norm == "auto" and self.pretrained != "none")
+
     @classmethod
     def describe(cls) -> dict[str, str]:
         """Field name -> what it means."""

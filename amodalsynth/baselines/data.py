@@ -72,15 +72,20 @@ class StoredExamples:
         )
 
     def _read_frame(self, k: int) -> np.ndarray:
-        path, size_hw = self.images / self._table.files[k], self._table.sizes_hw[k]
-        try:
-            image = read_image(path)[..., :3]
-        except AssetError as error:
-            raise DataError(f"{path}: {error}; expected an image of {self.coco}") from None
-        if image.shape[:2] != size_hw:
-            expected, got = (f"{width} x {height}" for height, width in (size_hw, image.shape[:2]))
-            raise DataError(f"{path}: expected {expected} pixels, as {self.coco} has it, got {got}")
+        image = read_annotated(self.images / self._table.files[k], self._table.sizes_hw[k], self.coco)
         return fit_image(image, self.image_size)[0]
+
+
+def read_annotated(path: Path, size_hw: tuple[int, int], coco: Path) -> np.ndarray:
+    """An image of the file `coco`, (H, W, 3) uint8 RGB; `DataError` where it cannot be read or is not of the size that is annotated."""
+    try:
+        image = read_image(path)[..., :3]
+    except AssetError as error:
+        raise DataError(f"{path}: {error}; expected an image of {coco}") from None
+    if image.shape[:2] != size_hw:
+        expected, got = (f"{width} x {height}" for height, width in (size_hw, image.shape[:2]))
+        raise DataError(f"{path}: expected {expected} pixels, as {coco} has it, got {got}")
+    return np.ascontiguousarray(image)
 
 
 class PointsFile(NamedTuple):

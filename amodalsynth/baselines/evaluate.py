@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from amodalsynth.baselines.data import locate_data
+from amodalsynth.baselines.data import locate_data, read_annotated
 from amodalsynth.baselines.point_table import read_categories, read_image_entry
-from amodalsynth.baselines.predict import Predictor, coco_results, read_picture
+from amodalsynth.baselines.predict import Predictor, coco_results
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.errors import DataError
 from amodalsynth.evaluation import evaluate_results, write_results
@@ -102,21 +102,11 @@ def _read_ahead(
 
     def start(first: int) -> tuple[list[dict[str, Any]], list[Future[np.ndarray]]]:
         entries = [index.image(k) for k in range(first, min(first + batch_size, index.num_images))]
-        return entries, [threads.submit(_read, index, folder, entry) for entry in entries]
+        sizes_hw = [(entry["height"], entry["width"]) for entry in entries]
+        return entries, [threads.submit(read_annotated, folder / e["file_name"], hw, index.path) for e, hw in zip(entries, sizes_hw)]
 
     entries, pictures = start(0)
     for first in range(batch_size, index.num_images + batch_size, batch_size):
         following = start(first)
         yield entries, [picture.result() for picture in pictures]
         entries, pictures = following
-
-
-def _read(index: CocoIndex, folder: Path, entry: dict[str, Any]) -> np.ndarray:
-    """The pixels of an image; `DataError` where they are not of the size that the annotations are for."""
-    picture = read_picture(folder / entry["file_name"])
-    if picture.shape[:2] != (entry["height"], entry["width"]):
-        got = f"{picture.shape[1]} x {picture.shape[0]}"
-        raise DataError(
-            f"{folder / entry['file_name']}: expected {entry['width']} x {entry['height']} pixels, as {index.path} has it, got {got}"
-        )
-    return picture

@@ -56,7 +56,7 @@ def resolve_config(config: MethodConfig) -> MethodConfig:
     """`config` with norm "auto" decided: frozen where the backbone is pretrained."""
     if config.norm != "auto":
         return config
-    return replace(config, norm="batch" if config.pretrained == "none" else "frozen")
+    return replace(config, norm="frozen" if config.has_frozen_norm else "batch")
 
 
 def _train_in_torchrun(
