@@ -2,6 +2,8 @@
 
 import io
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +22,29 @@ def test_png_round_trip(pixels):
     with Image.open(io.BytesIO(encode_png(pixels))) as picture:
         picture.load()
         assert (np.asarray(picture) == pixels).all()
+
+
+@pytest.mark.parametrize("levels", [1, 3, 256])
+@pytest.mark.parametrize("shape", [(1, 5, 3), (1, 4, 4), (4, 4, 4), (148, 147, 3), (147, 149, 3), (200, 300, 4), (350, 320, 3)])
+def test_png_round_trip_around_the_sizes_of_the_deflaters_buffers(shape, levels):
+    pixels = np.random.default_rng(0).integers(0, levels, shape, dtype=np.uint8)
+    with Image.open(io.BytesIO(encode_png(pixels))) as picture:
+        assert (np.asarray(picture) == pixels).all()
+
+
+def test_png_bytes_do_not_depend_on_memory_addresses():
+    """Threads that live at once have stacks of their own, where ISA-L alone writes other bytes for some of these small images."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 2, (1, width, 4), dtype=np.uint8) for width in range(5, 12) for _ in range(60)]
+    barrier = threading.Barrier(64)
+
+    def encode(_):
+        barrier.wait()
+        return [encode_png(image) for image in images]
+
+    with ThreadPoolExecutor(64) as threads:
+        first, *others = threads.map(encode, range(64))
+    assert all(other == first for other in others)
 
 
 @pytest.mark.parametrize("image_format", IMAGE_FORMATS)
