@@ -169,7 +169,7 @@ from pathlib import Path
 from amodalsynth.baselines import training
 from tests.tiny_runs import settings
 from amodalsynth.baselines.train import train
-training.LOG_EVERY, training._SAVE_EVERY = 1, -1.0
+training.LOG_EVERY, training._SAVE_EVERY, training._SAVE_SHARE = 1, -1.0, float("inf")
 def report(event):
     if event.step == 5:
         os.kill(os.getpid(), signal.SIGKILL)

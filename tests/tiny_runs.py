@@ -84,6 +84,7 @@ def often(monkeypatch: pytest.MonkeyPatch, *, log_every: int = 1) -> None:
     """Log every few steps, and save whenever something is logged."""
     monkeypatch.setattr(training, "LOG_EVERY", log_every)
     monkeypatch.setattr(training, "_SAVE_EVERY", -1.0)
+    monkeypatch.setattr(training, "_SAVE_SHARE", float("inf"))
 
 
 def stop_at(step: int, how: Callable[[], None]) -> Callable[[TrainEvent], None]:

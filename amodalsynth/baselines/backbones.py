@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from amodalsynth.baselines.checkpoint import fill, read_weights
 from amodalsynth.baselines.config import MethodConfig
+from amodalsynth.baselines.devices import constant
 from amodalsynth.errors import ConfigurationError, DataError
 
 _TINY_CHANNELS = (24, 32, 64, 128, 160)
@@ -125,6 +126,5 @@ class _Block(nn.Module):
 
 def normalise(image: Tensor) -> Tensor:
     """(B, 3, S, S) uint8 RGB -> float32 with ImageNet's mean and deviation, channels last."""
-    mean = torch.tensor(IMAGENET_MEAN, device=image.device)[:, None, None]
-    std = torch.tensor(IMAGENET_STD, device=image.device)[:, None, None]
+    mean, std = (constant(values, image.device)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     return ((image - mean) / std).contiguous(memory_format=torch.channels_last)

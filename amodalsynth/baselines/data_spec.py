@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from amodalsynth.baselines.ahead import make_ahead
 from amodalsynth.baselines.batch import Batch
 from amodalsynth.baselines.config import MethodConfig
 from amodalsynth.baselines.data import StoredExamples, prepare_points
@@ -123,7 +125,9 @@ def batches(
         from amodalsynth.baselines.gpu_synthesis import GpuScenes
 
         scenes = data.examples.scenes
-        yield from GpuScenes(scenes.preset, scenes.pool, spec.split, seed, device=device, num_points=config.num_points, **shared)
+        made = GpuScenes(scenes.preset, scenes.pool, spec.split, seed, device=device, num_points=config.num_points, **shared)
+        with closing(make_ahead(made, device) if device.type == "cuda" else made) as source:
+            yield from source
         return
     loader = TrainingLoader(
         data.examples,

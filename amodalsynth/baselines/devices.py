@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from amodalsynth.errors import AmodalSynthError, ConfigurationError
 
@@ -33,6 +35,13 @@ def autocast(device: torch.device) -> torch.autocast:
     else:
         there = torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=there)
+
+
+@functools.lru_cache(maxsize=256)
+def constant(values: tuple, device: torch.device) -> Tensor:
+    """Numbers, or tuples of them, as a float32 tensor on a device, copied there once: each copy from the host would wait for the device."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 @contextmanager

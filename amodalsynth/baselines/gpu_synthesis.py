@@ -4,12 +4,13 @@ B images of a step in this process, I slots for instances, P points an instance,
 
 Worker processes draw scenes, which is cheap (no pixels): `SceneDrafts`. The device does the rest: `GpuScenes`. Image k of a run is the image k that
 `amodalsynth generate` makes with the same seed, at the attempt whose instances all show enough pixels. Which attempt that is only the
-device knows, so the host waits for it once for each round of redraws: about twice a batch.
+device knows, so the host waits for it once for each round of redraws: about twice a batch, as a round tries several attempts of each image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ from amodalsynth.rng import points_rng, scene_rng, training_rng
 from amodalsynth.scenes import sample_scene
 from amodalsynth.types import Scene
 
+_TRIES = 3  # attempts of an image that are composited in one round of redraws
 _SUBSAMPLING = 1  # what a random number of the step is for, as in the loader
 
 
@@ -66,25 +68,30 @@ class SceneDrafts:
     points_per_iteration: int
 
     def __getitem__(self, step: int) -> Draft:
-        """The draft of a step; errors are those of `draw`."""
-        scenes, attempt = self.draw([step * self.batch_size + position for position in self.positions], [0] * len(self.positions))
+        """The draft of a step; errors are those of `candidates`."""
+        scenes, attempt = zip(*(self.candidates(step * self.batch_size + position, 0, 1)[0] for position in self.positions))
         unit = np.stack([self._unit_points(step, position) for position in self.positions])
-        return Draft(scenes, tuple(attempt), torch.from_numpy(unit))
+        return Draft(self.pack(scenes), attempt, torch.from_numpy(unit))
 
-    def draw(self, indices: Sequence[int], attempts: Sequence[int]) -> tuple[PackedScenes, list[int]]:
-        """For each image the first scene at or after its attempt that may be visible; returns them with their attempts.
+    def candidates(self, index: int, first_attempt: int, count: int) -> list[tuple[Scene, int]]:
+        """The first `count` scenes of an image at or after an attempt that may be visible, with their attempts; fewer at the last attempts.
 
         `ConfigurationError` where all of the preset's attempts are used up.
         """
-        drawn = [self._draw_scene(index, attempt) for index, attempt in zip(indices, attempts, strict=True)]
-        return pack_scenes([scene for scene, _ in drawn], self.table, num_slots=self.num_slots), [attempt for _, attempt in drawn]
-
-    def _draw_scene(self, index: int, first_attempt: int) -> tuple[Scene, int]:
+        drawn = []
         for attempt in range(first_attempt, self.preset.max_attempts):
             scene = sample_scene(self.preset, self.pool, scene_rng(self.seed, self.split, index, attempt))
             if not surely_hidden(scene, self.pool):
-                return scene, attempt
-        raise impossible(self.preset, index)
+                drawn.append((scene, attempt))
+                if len(drawn) == count:
+                    return drawn
+        if not drawn:
+            raise impossible(self.preset, index)
+        return drawn
+
+    def pack(self, scenes: Sequence[Scene]) -> PackedScenes:
+        """Scenes as tensors."""
+        return pack_scenes(scenes, self.table, num_slots=self.num_slots)
 
     def _unit_points(self, step: int, position: int) -> np.ndarray:
         """(I, P, 2) float64. Numbers are drawn row by row, so those of slot i do not depend on how many slots follow."""
@@ -151,11 +158,16 @@ class GpuScenes(Iterator[Batch]):
     def __next__(self) -> Batch:
         return next(self._batches)
 
-    def _make(self, start_step: int, num_workers: int) -> Iterator[Batch]:
+    def close(self) -> None:
+        """End the worker processes; left to the garbage collector, each would be waited for."""
+        self._batches.close()
+
+    def _make(self, start_step: int, num_workers: int) -> Generator[Batch]:
         on_gpu = self._device.type == "cuda"
         drafts = iterate_steps(self._drafts, start_step=start_step, num_workers=num_workers, pin_memory=on_gpu)
-        for step, draft in enumerate(drafts, start_step):
-            yield self._batch(step, draft)
+        with closing(drafts):
+            for step, draft in enumerate(drafts, start_step):
+                yield self._batch(step, draft)
 
     @torch.no_grad()
     def _batch(self, step: int, draft: Draft) -> Batch:
@@ -177,17 +189,23 @@ class GpuScenes(Iterator[Batch]):
         """The pixels and the categories (B, I) of a step's accepted scenes: those rejected are drawn again, as `generate_sample` does."""
         scenes = draft.scenes.to(self._device)
         made, category = composite(self._assets, scenes), scenes.category
-        attempt, positions = list(draft.attempt), self._drafts.positions
+        drafts, last_attempt = self._drafts, list(draft.attempt)
         again = self._rejected(made.instance_map, category)
         while again:
-            indices = [step * self._drafts.batch_size + positions[row] for row in again]
-            packed, attempts = self._drafts.draw(indices, [attempt[row] + 1 for row in again])
-            scenes = packed.to(self._device)
-            redone, at = composite(self._assets, scenes), torch.tensor(again, device=self._device)
-            made.image[at], made.instance_map[at], category[at] = redone.image, redone.instance_map, scenes.category
-            for row, value in zip(again, attempts, strict=True):
-                attempt[row] = value
-            again = [again[i] for i in self._rejected(redone.instance_map, scenes.category)]
+            tried: list[Scene] = []
+            rows: list[int] = []  # of each of `tried`
+            for row in again:
+                candidates = drafts.candidates(step * drafts.batch_size + drafts.positions[row], last_attempt[row] + 1, _TRIES)
+                last_attempt[row] = candidates[-1][1]
+                tried += [scene for scene, _ in candidates]
+                rows += [row] * len(candidates)
+            scenes = drafts.pack(tried).to(self._device)
+            redone = composite(self._assets, scenes)
+            rejected = set(self._rejected(redone.instance_map, scenes.category))
+            chosen = {row: i for i, row in reversed(list(enumerate(rows))) if i not in rejected}  # of each image the first
+            to, of = (torch.tensor(values, device=self._device, dtype=torch.int64) for values in (list(chosen), list(chosen.values())))
+            made.image[to], made.instance_map[to], category[to] = redone.image[of], redone.instance_map[of], scenes.category[of]
+            again = [row for row in again if row not in chosen]
         return made, category
 
     def _rejected(self, instance_map: Tensor, category: Tensor) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ class Maker(Protocol):
     def __getitem__(self, step: int) -> Any: ...
 
 
-def iterate_steps(maker: Maker, *, start_step: int, num_workers: int, pin_memory: bool) -> Iterator[Any]:
+def iterate_steps(maker: Maker, *, start_step: int, num_workers: int, pin_memory: bool) -> Generator[Any]:
     """maker[start_step], maker[start_step + 1] and so on, without end.
 
     num_workers: processes, spawned when the iteration begins, that work ahead; with 0 an item is made when it is asked for. pin_memory: for a

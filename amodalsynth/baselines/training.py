@@ -29,7 +29,8 @@ from amodalsynth.errors import AmodalSynthError, ConfigurationError
 from amodalsynth.rng import training_rng
 
 LOG_EVERY = 20  # steps between rows of the metrics
-_SAVE_EVERY = 60.0  # seconds
+_SAVE_EVERY = 60.0  # seconds, or
+_SAVE_SHARE = 0.03  # so large a share of the time, where saving takes long: the states of large models are gigabytes
 _AT_ONCE = 1.0  # seconds in which several signals are one: torchrun sends on what the terminal has sent to all
 _CHANCE = 2  # what a random number of the trainer is for; the loader has 0 and 1
 _OPTIMIZER, _AVERAGE, _MODEL = "optimizer.", "average.", "model."
@@ -142,7 +143,8 @@ class Training:
         )
         with closing(source), _interruptible(self.team) as interrupt:
             batch = next(source)  # which may wait for loader processes to start
-            began = saved = time.monotonic() - self.seconds
+            began = time.monotonic() - self.seconds
+            save_at = time.monotonic() + _SAVE_EVERY
             window = _Window(self.step, self.seconds)
             while self.progress < 1:
                 told = self._one_step(batch, bool(interrupt))
@@ -155,9 +157,8 @@ class Training:
                         log.add(event.row())
                     if report is not None:
                         report(event)
-                    if self.team.leads and (self.progress >= 1 or told.interrupted or time.monotonic() - saved > _SAVE_EVERY):
-                        self._save()
-                        saved = time.monotonic()
+                    if self.team.leads and (self.progress >= 1 or told.interrupted or time.monotonic() > save_at):
+                        save_at = self._save()
                 if told.interrupted:
                     raise KeyboardInterrupt
                 if self.progress < 1:
@@ -226,8 +227,12 @@ class Training:
             return self.settings.num_workers
         return min(8, len(os.sched_getaffinity(0)) - 1) if self.device.type == "cuda" else 0
 
-    def _save(self) -> None:
-        """Write the weights to use, then the state to resume from; `AmodalSynthError` where finite losses had gradients that were not."""
+    def _save(self) -> float:
+        """Write the weights to use, then the state to resume from; returns the time of the next save, on the monotonic clock.
+
+        `AmodalSynthError` where finite losses had gradients that were not.
+        """
+        began = time.monotonic()
         weights = self.model.state_dict()
         if not all(tensor.isfinite().all() for tensor in weights.values()):
             raise self._diverged("some weights are")
@@ -239,6 +244,7 @@ class Training:
             tensors |= {f"{_OPTIMIZER}{name}.{key}": value for key, value in self.optimizer.state.get(parameter, {}).items()}
         about = {"step": self.step, "images": self.step * self.config.batch_size, "seconds": self.seconds, "progress": self.progress}
         save_tensors(self.run.state, tensors, {name: repr(value) for name, value in about.items()})
+        return time.monotonic() + max(_SAVE_EVERY, (time.monotonic() - began) / _SAVE_SHARE)
 
     def _load(self) -> None:
         tensors, about = load_tensors(self.run.state)
