@@ -65,7 +65,8 @@ gpu-bench: .venv/.all  ## On a GPU: throughput, then `r50` for 8 minutes.
 	$(BIN)/python -m benchmarks.gpu_bench train
 
 gpu-ablation: .venv/.all  ## On a GPU: the rows of the paper's Table 3 with `small`, three minutes each.
-	$(BIN)/python -m benchmarks.gpu_ablation
+	$(BIN)/python -m benchmarks.gpu_ablation --trainings baseline lp
+	$(BIN)/python -m benchmarks.gpu_ablation --trainings cascade lp-cascade
 
 picture: .venv/.core  ## Draw the README's picture from the built-in pack.
 	rm -rf scratch/picture

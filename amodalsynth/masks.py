@@ -7,6 +7,7 @@ runs of one value; areas and overlaps are sums over the runs, boxes and run-leng
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -79,11 +80,26 @@ def scan(instance_map: np.ndarray, num_instances: int) -> MaskScan:
     value = columns[start[:-1]]
     bits = np.arange(num_instances, dtype=value.dtype)
     shifted = value[:, None] >> bits
-    member = (shifted & value.dtype.type(1)).astype(bool)
-    top = shifted == 1
+    return _measure((height, width), start, (shifted & value.dtype.type(1)).astype(bool), shifted == 1)
+
+
+def scan_spans(amodal: MaskSpans) -> MaskScan:
+    """The same from the spans of N amodal masks, farthest first, of any number and without a pixel: for what others have written."""
+    num_masks, num_pixels = len(amodal.split) - 1, amodal.size_hw[0] * amodal.size_hw[1]
+    start = np.unique(np.concatenate((amodal.begin, amodal.end, [0, num_pixels])))
+    owner = np.repeat(np.arange(num_masks), np.diff(amodal.split))
+    change = np.zeros((len(start), num_masks), np.int8)
+    np.add.at(change, (np.searchsorted(start, amodal.begin), owner), 1)
+    np.add.at(change, (np.searchsorted(start, amodal.end), owner), -1)
+    member = np.cumsum(change[:-1], axis=0, dtype=np.int8) > 0
+    top = member & (np.cumsum(member[:, ::-1], axis=1)[:, ::-1] == 1)
+    return _measure(amodal.size_hw, start, member, top)
+
+
+def _measure(size_hw: tuple[int, int], start: np.ndarray, member: np.ndarray, top: np.ndarray) -> MaskScan:
     weighted = (member * np.diff(start)[:, None].astype(np.float64)).T  # float64 sums are exact below 2 ** 53, and its product is fast
     return MaskScan(
-        (height, width),
+        size_hw,
         start,
         member,
         top,
@@ -122,6 +138,45 @@ def spans(scanned: MaskScan) -> MaskSpans:
     return MaskSpans(scanned.size_hw, position[::2], position[1::2], split)
 
 
+def difference(first: MaskSpans, second: MaskSpans) -> MaskSpans:
+    """Of M pairs of masks in one frame, the pixels of the first that are not in the second."""
+    num_masks, frame = len(first.split) - 1, first.size_hw[0] * first.size_hw[1]
+    lines = [_on_one_line(masks, frame) for masks in (first, second)]  # a frame after the other, so that one search serves all masks
+    edges = np.unique(np.concatenate([edge for line in lines for edge in line]))
+    inside = []
+    for begin, end in lines:
+        span = np.searchsorted(begin, edges[:-1], side="right") - 1
+        inside.append((span >= 0) & (edges[:-1] < end[span]) if len(begin) else np.zeros(max(len(edges) - 1, 0), bool))
+    kept = np.flatnonzero(inside[0] & ~inside[1])
+    begin, end = edges[kept], edges[kept + 1]
+    owner = begin // frame
+    if len(kept):
+        goes_on = (begin[1:] == end[:-1]) & (owner[1:] == owner[:-1])
+        starts, ends = np.append(True, ~goes_on), np.append(~goes_on, True)
+        begin, end, owner = begin[starts], end[ends], owner[starts]
+    return MaskSpans(first.size_hw, begin - owner * frame, end - owner * frame, np.searchsorted(owner, np.arange(num_masks + 1)))
+
+
+def select(masks: MaskSpans, chosen: np.ndarray) -> MaskSpans:
+    """The masks with these indices, in this order."""
+    count = np.diff(masks.split)[chosen]
+    split = np.concatenate(([0], np.cumsum(count)))
+    at = np.repeat(masks.split[chosen] - split[:-1], count) + np.arange(split[-1])
+    return MaskSpans(masks.size_hw, masks.begin[at], masks.end[at], split)
+
+
+def concatenate(parts: Sequence[MaskSpans]) -> MaskSpans:
+    """The masks of several lists in one frame, one after the other; at least one list."""
+    offset = np.cumsum([0, *(len(part.begin) for part in parts)])
+    split = np.concatenate([[0], *(part.split[1:] + first for part, first in zip(parts, offset))])
+    return MaskSpans(parts[0].size_hw, np.concatenate([p.begin for p in parts]), np.concatenate([p.end for p in parts]), split)
+
+
+def _on_one_line(masks: MaskSpans, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    shift = np.repeat(np.arange(len(masks.split) - 1) * frame, np.diff(masks.split))
+    return masks.begin + shift, masks.end + shift
+
+
 def boxes(masks: MaskSpans) -> np.ndarray:
     """(M, 4) int64 boxes (x0, y0, x1, y1), half open; an empty mask gives zeros."""
     height = masks.size_hw[0]
@@ -146,6 +201,8 @@ def run_lengths(masks: MaskSpans) -> list[dict]:
     """COCO's compressed run-length codes, one {"size": [H, W], "counts": str} per mask; an empty mask is one run of zeros."""
     from pycocotools import mask as coco_mask
 
+    if len(masks.split) == 1:
+        return []
     height, width = masks.size_hw
     size = [height, width]
     num_masks, num_spans = len(masks.split) - 1, len(masks.begin)

@@ -9,6 +9,8 @@ given again.
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Callable
 
 from amodalsynth.baselines.ablation import AblationEvent, AblationSettings, run_ablation
 from amodalsynth.baselines.ablation_rows import ROWS, override_shared
@@ -16,7 +18,7 @@ from amodalsynth.baselines.ablation_tables import make_table
 from amodalsynth.baselines.config import get_config
 from amodalsynth.baselines.devices import resolve_device
 from benchmarks.gpu_bench import device_arguments, test_set
-from benchmarks.runs import assets_of_pack, record, rounded, settings_of, summary
+from benchmarks.runs import SPEAK_EVERY, assets_of_pack, record, rounded, settings_of, summary
 from benchmarks.steps import command, describe_machine
 
 TRAININGS = tuple(dict.fromkeys(row.training for row in ROWS if row.paper))
@@ -29,7 +31,7 @@ def main() -> None:
     training = settings_of(arguments, assets.on_device(arguments.scratch), config, arguments.minutes)
     rows = tuple(row for row in ROWS if row.training in arguments.trainings)
     settings = AblationSettings(training, test_set(arguments, assets), rows=rows, num_seeds=1)
-    outcome = run_ablation(settings, arguments.scratch / f"ablation-{arguments.config}", resume=True, report=report)
+    outcome = run_ablation(settings, arguments.scratch / f"ablation-{arguments.config}", resume=True, report=reporter())
     about = {
         "command": command("gpu_ablation", "make gpu-ablation"),
         "machine": describe_machine(resolve_device(arguments.device)),
@@ -55,10 +57,19 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(name: str, seed: int, event: AblationEvent) -> None:
-    """Say what a row has reached."""
-    if event.evaluation is not None:
-        print(f"{name}: {summary(event.evaluation)}", flush=True)
+def reporter() -> Callable[[str, int, AblationEvent], None]:
+    """Says now and then how far a training or an evaluation is, and what a row has reached."""
+    spoken = time.monotonic()
+
+    def report(name: str, seed: int, event: AblationEvent) -> None:
+        nonlocal spoken
+        if event.evaluation is not None:
+            print(f"{name}: {summary(event.evaluation)}", flush=True)
+        elif time.monotonic() - spoken >= SPEAK_EVERY:
+            spoken = time.monotonic()
+            print(f"{name}: {event.stage}, {event.share:.0%}", flush=True)
+
+    return report
 
 
 if __name__ == "__main__":

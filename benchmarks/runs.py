@@ -31,7 +31,7 @@ RULES = ("soft", "paper")  # of post-processing, that a run is evaluated with
 SEED = 0
 _PRESET = "intra-afruit"
 _KEPT = ("box", "mask", "mask_by_layer", "layer_accuracy", "detections_per_image", "fps", "batch_size", "device")
-_SPEAK_EVERY = 10.0  # seconds
+SPEAK_EVERY = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def speaker(name: str) -> Callable[[TrainEvent], None]:
 
     def speak(event: TrainEvent) -> None:
         nonlocal spoken
-        if time.monotonic() - spoken >= _SPEAK_EVERY:
+        if time.monotonic() - spoken >= SPEAK_EVERY:
             spoken = time.monotonic()
             print(f"{name}: {event.progress:.0%}, {event.images_per_second:.0f} images/s, loss {event.loss:.2f}", flush=True)
 

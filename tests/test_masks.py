@@ -115,3 +115,39 @@ def test_full_and_empty_frames(height, width):
     spans = masks.spans(scan_of(full, empty))
     assert masks.boxes(spans)[:2].tolist() == [[0, 0, width, height], [0, 0, 0, 0]]
     assert [coco_mask.area(code) for code in masks.run_lengths(spans)[:2]] == [height * width, 0]
+
+
+@given(amodal_masks())
+@settings(deadline=None)
+def test_spans_tell_what_pixels_tell(amodal):
+    """Measured without a pixel; and invisible is amodal less visible."""
+    count = len(amodal)
+    scanned = masks.scan(masks.pack_masks(amodal), count)
+    spans = masks.spans(scanned)
+    parts = [masks.select(spans, np.arange(first, first + count)) for first in (0, count, 2 * count)]
+    again = masks.scan_spans(parts[0])
+    assert (again.overlap_area == scanned.overlap_area).all() and (again.seen_area == scanned.seen_area).all()
+    codes = masks.run_lengths(spans)
+    assert masks.run_lengths(masks.spans(again)) == codes
+    assert masks.run_lengths(masks.difference(parts[0], parts[1])) == codes[2 * count :]
+    assert masks.run_lengths(masks.concatenate(parts)) == codes
+
+
+@given(amodal_masks(), st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_masks_are_chosen_in_any_order(amodal, random):
+    chosen = np.array([random.randrange(len(amodal)) for _ in range(random.randrange(4))], np.int64)
+    spans = masks.spans(masks.scan(masks.pack_masks(amodal), len(amodal)))
+    codes = masks.run_lengths(spans)
+    assert masks.run_lengths(masks.select(spans, chosen)) == [codes[i] for i in chosen]
+
+
+def test_spans_of_more_instances_than_bits():
+    amodal = np.zeros((100, 4, 100), bool)
+    for i in range(100):
+        amodal[i, :, i : i + 2] = True  # each hides half of the one before
+    rows = [masks.spans(masks.scan(masks.pack_masks(amodal[i : i + 1]), 1)) for i in range(100)]
+    scanned = masks.scan_spans(masks.concatenate([masks.select(row, np.array([0])) for row in rows]))
+    assert scanned.visible_area.tolist() == [4] * 100
+    assert scanned.amodal_area.tolist() == [8] * 99 + [4]
+    assert (np.triu(scanned.overlap_area, 1) > 0).sum() == 99
