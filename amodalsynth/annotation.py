@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amodalsynth import masks, orders
+from amodalsynth import drawing, masks, orders
 from amodalsynth.errors import SceneRejected
 from amodalsynth.types import AMODAL_ALPHA, Appearance, Rendering, Scene, check_array, read_only
 
@@ -136,3 +136,9 @@ class Sample:
     def image_id(self) -> int:
         """The image's id in the annotation file, from 1."""
         return self.index + 1
+
+    def _repr_html_(self) -> str:
+        """A notebook shows the scene and its instances."""
+        title = f"image {self.image_id}"
+        rows = drawing.instance_rows(self.annotation, {})
+        return drawing.picture_html(drawing.draw_scene(title, self.rendering.image, self.annotation), title, rows)

@@ -19,6 +19,7 @@ COMMANDS = {
     "points": "Draw point annotations for a COCO file with amodal masks.",
     "stats": "Compare a data set's statistics with the paper's.",
     "render": "Make a data set again from its recipes, or verify that it can be.",
+    "show": "Draw one annotated scene and list its instances.",
     "sheet": "Draw a contact sheet of a data set.",
     "train-baseline": "Train the benchmark model on boxes, points and layers.",
     "evaluate": "Evaluate a trained model on a data set.",

@@ -14,6 +14,8 @@ import click
 from amodalsynth.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from amodalsynth.baselines.config import MethodConfig
     from amodalsynth.pool import AssetPool
     from amodalsynth.presets import DatasetPreset
@@ -38,6 +40,22 @@ def existing(out: Path | None) -> Path:
         hint = f"give the data set's folder, or make one with `amodalsynth generate --dataset {DEFAULT_DATASET}`"
         raise DataError(f"{path}: no such file or folder; {hint}")
     return path
+
+
+def check_picture_name(option: str, path: Path) -> None:
+    """`ConfigurationError` where a file's name does not end in a format of pictures."""
+    from amodalsynth.records.encoding import IMAGE_FORMATS
+
+    if path.suffix.removeprefix(".").lower() not in IMAGE_FORMATS:
+        raise ConfigurationError(f"{option} {path}: expected a file name that ends in {', '.join(IMAGE_FORMATS)}")
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB in the format that the file's name says."""
+    from amodalsynth.files import write_file
+    from amodalsynth.records.encoding import encode_image
+
+    write_file(path, encode_image(picture, path.suffix.removeprefix(".").lower(), jpeg_quality=90))
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import dataset_argument, existing
+from .options import check_picture_name, dataset_argument, existing, write_picture
 
 
 @click.command("sheet")
@@ -22,16 +22,11 @@ from .options import dataset_argument, existing
 def command(out: Path | None, split: str | None, num_images: int, to: Path | None) -> None:
     """Draw a contact sheet: scenes with their amodal masks, visible masks and layers."""
     import amodalsynth
-    from amodalsynth.drawing import contact_sheet
-    from amodalsynth.errors import ConfigurationError
-    from amodalsynth.files import write_file
-    from amodalsynth.records.encoding import IMAGE_FORMATS, encode_image
+    from amodalsynth.drawing import contact_sheet, draw_scene
 
     reader = amodalsynth.open(existing(out), split)
     to = to or reader.layout.root / "contact-sheet.png"
-    image_format = to.suffix.removeprefix(".").lower()
-    if image_format not in IMAGE_FORMATS:
-        raise ConfigurationError(f"--to {to}: expected a file name that ends in {', '.join(IMAGE_FORMATS)}")
+    check_picture_name("--to", to)
     records = [reader[k] for k in range(min(num_images, len(reader)))]
-    write_file(to, encode_image(contact_sheet(records), image_format, jpeg_quality=90))
+    write_picture(to, contact_sheet([draw_scene(record.title, record.image, record.annotation) for record in records]))
     click.echo(f"{to}: {len(records)} scenes of split {reader.split}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tarfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from amodalsynth import drawing
 from amodalsynth.annotation import Annotation
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.compositing import compose
@@ -23,6 +25,7 @@ from amodalsynth.segmentation import decode_segmentation
 from amodalsynth.types import Appearance
 
 _OPEN_ARCHIVES = 8
+_SCENES_SHOWN = 6  # in a notebook
 
 
 class DatasetReader:
@@ -59,6 +62,15 @@ class DatasetReader:
     def by_image_id(self, image_id: int) -> Record:
         """The record of an image id; `DataError` where there is none."""
         return self[self._index.position_of(image_id)]
+
+    def _repr_html_(self) -> str:
+        """A notebook shows the first scenes."""
+        records = [self[k] for k in range(min(_SCENES_SHOWN, len(self)))]
+        caption = f"{self.layout.root}, {self.split}: {len(self)} images, {len(self.categories)} categories"
+        if not records:
+            return html.escape(caption)
+        scenes = [drawing.draw_scene(record.title, record.image, record.annotation) for record in records]
+        return drawing.picture_html(drawing.contact_sheet(scenes), caption)
 
     def picture(self, base: Path, name: str, mode: str) -> np.ndarray:
         """A picture below `base`, (h, w, 3 or 4) uint8; what follows ".tar/" in its name is a member of that archive."""
@@ -102,6 +114,19 @@ class Record:
     def size_hw(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.image_entry["height"], self.image_entry["width"]
+
+    @property
+    def title(self) -> str:
+        """What pictures of it are called: the image's file name."""
+        return self.image_entry["file_name"]
+
+    def _repr_html_(self) -> str:
+        """A notebook shows the scene and its instances."""
+        annotation = self.annotation
+        rows = drawing.instance_rows(annotation, self._reader.categories)
+        return drawing.picture_html(
+            drawing.draw_scene(self.title, self.image, annotation), f"{self._reader.split}, image {self.image_id}", rows
+        )
 
     @property
     def image(self) -> np.ndarray:
