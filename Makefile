@@ -7,7 +7,7 @@ ABLATION_MINUTES ?= 5
 REAL := ../shared/assets
 SOURCES := $(if $(wildcard $(REAL)/dtd),--foregrounds $(REAL)/fruits-360-original-size --backgrounds $(REAL)/dtd/images,--foregrounds builtin --backgrounds builtin)
 
-.PHONY: help install demo test test-slow lint bench bench-train train-curve ablation gpu-pack gpu-bench gpu-ablation picture clean
+.PHONY: help install demo test test-slow lint bench bench-formats bench-train train-curve ablation gpu-pack gpu-bench gpu-ablation picture clean
 
 help:  ## Show this help.
 	@echo "amodalsynth: make TARGET"
@@ -43,6 +43,9 @@ lint: .venv/.all  ## Check style.
 
 bench: .venv/.all  ## Measure speed against a plain reference and the floor; results go to benchmarks/results.
 	$(BIN)/python -m benchmarks.run
+
+bench-formats: .venv/.all  ## Measure export, import, validate and evaluate-results, the latter beside pycocotools.
+	$(BIN)/python -m benchmarks.formats
 
 bench-train: .venv/.all  ## Measure training steps and inference beside torchvision's Mask R-CNN.
 	$(BIN)/python -m benchmarks.train_step

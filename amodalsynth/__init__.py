@@ -38,6 +38,8 @@ _PUBLIC = {
     "generate_dataset": ("generate", "generate_dataset"),
     "OutputOptions": ("records.part", "OutputOptions"),
     "open": ("records.reader", "open_dataset"),
+    "export_dataset": ("exporters.driver", "export_dataset"),
+    "ExportOptions": ("exporters.base", "ExportOptions"),
     "AmodalSynthError": ("errors", "AmodalSynthError"),
 }
 

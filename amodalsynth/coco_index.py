@@ -1,10 +1,8 @@
 """One scan of a COCO file into byte offsets per image; everything that reads annotations goes through it.
 
 A COCO file of a gigabyte makes five gigabytes of dictionaries. `CocoIndex` keeps where each image and annotation stands in the file,
-a few integers each, and parses those of one image when they are asked for. The scan reads the file in chunks: it finds quotes and brackets,
-leaves out what stands inside strings, and counts how deep the brackets nest. The file is {"images": [{...}, ...], ...}, so arrays
-at depth 2 are top-level values and objects at depth 3 are their elements. What lies around the arrays and every element is
-then parsed as JSON once, so a file that opens is whole.
+a few integers each, and parses those of one image when they are asked for. The scan (`coco_scan`) reads the file in chunks. What lies around the
+arrays and every element is then parsed as JSON once, so a file that opens is whole.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from amodalsynth.coco_scan import Scanner, Spans
 from amodalsynth.errors import ConfigurationError, DataError
 from amodalsynth.files import replacing
 from amodalsynth.rng import SPLITS
@@ -29,86 +28,10 @@ from amodalsynth.rng import SPLITS
 CHUNK_BYTES = 1 << 18  # the scan's arrays then stay in the processor's cache; larger chunks are slower
 _BATCH_BYTES = 1 << 15  # objects parsed at a time: enough to be quick, few enough for the cache and the garbage collector
 _CACHE_VERSION = 1
-_QUOTE, _BACKSLASH, _OPEN_ARRAY = b'"'[0], b"\\"[0], b"["[0]
 _INT64 = np.iinfo(np.int64)
+_STAND_INS = _INT64.min + (1 << 62)  # what stands for a value that is no integer is below
 
-
-@dataclass(frozen=True, slots=True)
-class _Spans:
-    """Where values begin (their bracket) and end (one past their bracket): (N,) int64 bytes each."""
-
-    begin: np.ndarray
-    end: np.ndarray
-
-    def within(self, begin: int, end: int) -> _Spans:
-        inside = slice(*np.searchsorted(self.begin, [begin, end]))
-        return _Spans(self.begin[inside], self.end[inside])
-
-    def take(self, order: np.ndarray) -> _Spans:
-        return _Spans(self.begin[order], self.end[order])
-
-
-class _Scanner:
-    """Finds the spans of top-level arrays and of the elements in them; fed with chunks, it keeps its state from one to the next."""
-
-    def __init__(self) -> None:
-        self._offset = 0
-        self._escaped = False  # the next byte follows a backslash that escapes it
-        self._in_string = 0
-        self._depth = 0
-        self._found: dict[str, list[np.ndarray]] = {"array begin": [], "array end": [], "element begin": [], "element end": []}
-
-    def feed(self, chunk: bytes) -> None:
-        text = np.frombuffer(chunk, np.uint8)
-        quote = text == _QUOTE
-        self._drop_escaped(text, quote)
-        bracket = text | 0x20  # "[" and "{" differ by this bit alone, as do "]" and "}"
-        position = np.flatnonzero(quote | (bracket == 0x7B) | (bracket == 0x7D))
-        is_quote = quote[position]
-        inside = np.cumsum(is_quote, dtype=np.uint8) + np.uint8(self._in_string) & 1
-        if len(inside):
-            self._in_string = int(inside[-1])
-        position = position[~is_quote & (inside == 0)]
-        opens = bracket[position] == 0x7B
-        depth = np.cumsum(np.where(opens, 1, -1)) + self._depth
-        if len(depth):
-            self._depth = int(depth[-1])
-        outer = depth <= 3
-        position, opens, depth = position[outer], opens[outer], depth[outer]
-        where = position + self._offset
-        self._found["array begin"].append(where[opens & (depth == 2) & (text[position] == _OPEN_ARRAY)])
-        self._found["array end"].append(where[~opens & (depth == 1)] + 1)
-        self._found["element begin"].append(where[opens & (depth == 3)])
-        self._found["element end"].append(where[~opens & (depth == 2)] + 1)
-        self._offset += len(chunk)
-
-    def _drop_escaped(self, text: np.ndarray, quote: np.ndarray) -> None:
-        """Clear escaped quotes: in a run of backslashes, every other one escapes what follows it, counted from the first."""
-        if self._escaped:
-            quote[0] = False
-        backslash = np.flatnonzero(text == _BACKSLASH)
-        if not len(backslash):
-            self._escaped = False
-            return
-        starts = np.diff(backslash, prepend=-2) != 1
-        first = backslash[starts]
-        if self._escaped and first[0] == 0:
-            first[0] = -1
-        place = backslash - first[np.cumsum(starts) - 1]
-        escaped = backslash[place % 2 == 0] + 1
-        self._escaped = bool(len(escaped)) and int(escaped[-1]) == len(text)
-        quote[escaped[:-1] if self._escaped else escaped] = False
-
-    def finish(self) -> tuple[_Spans, _Spans, str]:
-        """The arrays, the elements, and what is still open where the file ends ("" where nothing is)."""
-        found = {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in self._found.items()}
-        unclosed = "a string" if self._in_string else f"{self._depth} brackets" if self._depth > 0 else ""
-        begin, ends = found["array begin"], found["array end"]
-        # Objects end at the same depth as arrays do; the end of an array is the first that follows its begin.
-        which = np.searchsorted(ends, begin, side="right")
-        arrays = _Spans(begin[which < len(ends)], ends[which[which < len(ends)]])
-        count = min(len(found["element begin"]), len(found["element end"]))
-        return arrays, _Spans(found["element begin"][:count], found["element end"][:count]), unclosed
+OnFault = Callable[[str, str, str], None]  # the kind of fault ("id", "reference"), where it is, and what is wrong
 
 
 class _Document:
@@ -145,7 +68,7 @@ class _Document:
                 left -= len(part)
             raise self.fault(offset, f"expected JSON, got a fault: {error.msg.split(': line')[0]}") from None
 
-    def batches(self, name: str, array: tuple[int, int], elements: _Spans) -> Iterator[list[dict]]:
+    def batches(self, name: str, array: tuple[int, int], elements: Spans) -> Iterator[list[dict]]:
         """The elements of an array as parsed objects, some at a time; together they cover every byte of the array."""
         done, end = 0, array[0]
         while True:
@@ -162,18 +85,27 @@ class _Document:
                 return
             done, end = last, span[1]
 
-    def integers(self, name: str, array: tuple[int, int], elements: _Spans, keys: tuple[str, ...]) -> np.ndarray:
-        """(keys, N) int64: the integer that each element has under each of `keys`."""
+    def integers(
+        self, name: str, array: tuple[int, int], elements: Spans, keys: tuple[str, ...], on_fault: OnFault | None = None
+    ) -> np.ndarray:
+        """(keys, N) int64: the integer that each element has under each of `keys`.
+
+        With `on_fault`, a value that is none is told and stands as a number below `_STAND_INS`, of its own.
+        """
         result = np.empty((len(keys), len(elements.begin)), np.int64)
         done = 0
         for batch in self.batches(name, array, elements):
-            for row, key in zip(result, keys, strict=True):
+            for column, (row, key) in enumerate(zip(result, keys, strict=True)):
                 values = [value.get(key) for value in batch]
                 if set(map(type, values)) - {int} or (values and not _INT64.min <= min(values) <= max(values) <= _INT64.max):
-                    i = next(i for i, v in enumerate(values) if type(v) is not int or not _INT64.min <= v <= _INT64.max)
-                    got = repr(values[i])[:60] if key in batch[i] else "no such key"
-                    what = f"{name}[{done + i}]: expected an integer '{key}' of 64 bits, got {got}"
-                    raise self.fault(int(elements.begin[done + i]), what)
+                    for i in [i for i, v in enumerate(values) if type(v) is not int or not _INT64.min <= v <= _INT64.max]:
+                        place = f"{name}[{done + i}]"
+                        got = repr(values[i])[:60] if key in batch[i] else "no such key"
+                        what = f"expected an integer '{key}' of 64 bits, got {got}"
+                        if on_fault is None:
+                            raise self.fault(int(elements.begin[done + i]), f"{place}: {what}")
+                        on_fault("id" if key == "id" else "reference", place, what)
+                        values[i] = _INT64.min + (column << 61) + done + i
                 row[done : done + len(batch)] = values
             done += len(batch)
         return result
@@ -187,7 +119,7 @@ class CocoIndex:
     """
 
     def __init__(
-        self, document: _Document, header: dict[str, Any], images: _Spans, image_ids: np.ndarray, annotations: _Spans, split: np.ndarray
+        self, document: _Document, header: dict[str, Any], images: Spans, image_ids: np.ndarray, annotations: Spans, split: np.ndarray
     ):
         self._document = document
         self.header = header
@@ -198,17 +130,22 @@ class CocoIndex:
         self._by_id = np.argsort(image_ids)
 
     @classmethod
-    def open(cls, path: Path, *, cache: Path | None = None, chunk_bytes: int = CHUNK_BYTES) -> CocoIndex:
+    def open(cls, path: Path, *, cache: Path | None = None, chunk_bytes: int = CHUNK_BYTES, on_fault: OnFault | None = None) -> CocoIndex:
         """Index the COCO file at `path`, read `chunk_bytes` at a time.
 
         With `cache`, the index is kept in that file and used again while the size and modification time of the COCO file stay the
         same; a cache that is stale, damaged or cannot be written is no error.
+
+        With `on_fault`, which excludes a cache, ids that are missing, no integers or not unique and annotations of no image are told to
+        on_fault(kind, where, message) in place of a `DataError`. Of images with one id the first stays, with the annotations of all; annotations
+        of no image are set aside.
         """
+        assert cache is None or on_fault is None, "a cache would not tell the faults again"
         document = _Document(Path(path))
         try:
             if cache is not None and (cached := _load_cache(cache, document)) is not None:
                 return cls(document, *cached)
-            index = cls(document, *_build(document, chunk_bytes))
+            index = cls(document, *_build(document, chunk_bytes, on_fault))
         except BaseException:
             document.bytes.close()
             raise
@@ -287,9 +224,9 @@ class CocoIndex:
             np.savez(file, **arrays)
 
 
-def _build(document: _Document, chunk_bytes: int) -> tuple[dict[str, Any], _Spans, np.ndarray, _Spans, np.ndarray]:
+def _build(document: _Document, chunk_bytes: int, on_fault: OnFault | None) -> tuple[dict[str, Any], Spans, np.ndarray, Spans, np.ndarray]:
     """Scan, check and group: header, images, image ids, annotations sorted by image, and where each image's begin."""
-    scanner = _Scanner()
+    scanner = Scanner()
     for offset in range(0, document.size, chunk_bytes):
         scanner.feed(document.bytes[offset : offset + chunk_bytes])
     arrays, elements, unclosed = scanner.finish()
@@ -302,28 +239,31 @@ def _build(document: _Document, chunk_bytes: int) -> tuple[dict[str, Any], _Span
     header, own = _parse_header(document, arrays)
 
     image_spans = elements.within(*own["images"])
-    (image_ids,) = document.integers("images", own["images"], image_spans, ("id",))
+    (image_ids,) = document.integers("images", own["images"], image_spans, ("id",), on_fault)
+    again = _duplicates(document, "image", image_ids, image_spans, on_fault)
+    if len(again):
+        image_spans, image_ids = image_spans.take(np.delete(np.arange(len(image_ids)), again)), np.delete(image_ids, again)
     by_id = np.argsort(image_ids, kind="stable")
-    _refuse_duplicates(document, "image", image_ids, by_id, image_spans)
 
     spans = elements.within(*own["annotations"])
-    annotation_ids, owners = document.integers("annotations", own["annotations"], spans, ("id", "image_id"))
-    _refuse_duplicates(document, "annotation", annotation_ids, np.argsort(annotation_ids, kind="stable"), spans)
+    annotation_ids, owners = document.integers("annotations", own["annotations"], spans, ("id", "image_id"), on_fault)
+    _duplicates(document, "annotation", annotation_ids, spans, on_fault)
     place = np.searchsorted(image_ids, owners, sorter=by_id)
     known = place < len(image_ids)
     known[known] = image_ids[by_id[place[known]]] == owners[known]
-    if not known.all():
-        i = int(np.argmin(known))
-        raise document.fault(
-            int(spans.begin[i]), f"annotation {annotation_ids[i]}: expected the id of an image of this file, got image_id {owners[i]}"
-        )
-    position = by_id[place]
+    for i in np.flatnonzero(~known & (owners >= _STAND_INS if on_fault else True)).tolist():
+        what = f"expected the id of an image of this file, got image_id {owners[i]}"
+        if on_fault is None:
+            raise document.fault(int(spans.begin[i]), f"annotation {annotation_ids[i]}: {what}")
+        on_fault("reference", f"annotation {annotation_ids[i]}", what)
+    kept = np.flatnonzero(known)
+    position = by_id[place[kept]]
     order = np.argsort(position, kind="stable")
     split = np.searchsorted(position[order], np.arange(len(image_ids) + 1))
-    return header, image_spans, image_ids, spans.take(order), split
+    return header, image_spans, image_ids, spans.take(kept[order]), split
 
 
-def _parse_header(document: _Document, arrays: _Spans) -> tuple[dict[str, Any], dict[str, tuple[int, int]]]:
+def _parse_header(document: _Document, arrays: Spans) -> tuple[dict[str, Any], dict[str, tuple[int, int]]]:
     """The top-level values but images and annotations, and the spans of those two."""
     spans = list(zip(arrays.begin.tolist(), arrays.end.tolist(), strict=True))
     pieces: list[bytes | tuple[int, int]] = []
@@ -348,27 +288,42 @@ def _parse_header(document: _Document, arrays: _Spans) -> tuple[dict[str, Any], 
     return header, own
 
 
-def _refuse_duplicates(document: _Document, kind: str, ids: np.ndarray, order: np.ndarray, spans: _Spans) -> None:
-    again = np.flatnonzero(np.diff(ids[order]) == 0)
-    if len(again):
-        i = int(order[again[0] + 1])
-        raise document.fault(int(spans.begin[i]), f"expected every {kind} to have an id of its own, got id {ids[i]} twice")
+def _duplicates(document: _Document, kind: str, ids: np.ndarray, spans: Spans, on_fault: OnFault | None) -> np.ndarray:
+    """(D,) int64, sorted: the elements whose id an earlier one has; each is told, or the first refused."""
+    order = np.argsort(ids, kind="stable")
+    again = np.sort(order[np.flatnonzero(np.diff(ids[order]) == 0) + 1])
+    for i in again.tolist():
+        what = f"expected every {kind} to have an id of its own, got id {ids[i]} twice"
+        if on_fault is None:
+            raise document.fault(int(spans.begin[i]), what)
+        on_fault("id", f"{kind} {ids[i]}", what)
+    return again
 
 
 def _cache_key(document: _Document) -> np.ndarray:
     return np.array([_CACHE_VERSION, document.size, document.mtime_ns], np.int64)
 
 
-def _load_cache(cache: Path, document: _Document) -> tuple[dict[str, Any], _Spans, np.ndarray, _Spans, np.ndarray] | None:
+def _load_cache(cache: Path, document: _Document) -> tuple[dict[str, Any], Spans, np.ndarray, Spans, np.ndarray] | None:
     try:
         with np.load(cache, allow_pickle=False) as stored:
             if not np.array_equal(stored["key"], _cache_key(document)):
                 return None
-            images = _Spans(stored["image_begin"], stored["image_end"])
-            annotations = _Spans(stored["annotation_begin"], stored["annotation_end"])
+            images = Spans(stored["image_begin"], stored["image_end"])
+            annotations = Spans(stored["annotation_begin"], stored["annotation_end"])
             return orjson.loads(stored["header"].tobytes()), images, stored["image_ids"], annotations, stored["split"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
+
+
+def image_folders(coco: Path, split: str | None = None) -> list[Path]:
+    """Where the images of a single COCO file may be: beside the file, beside its folder, and in `images`, `<split>` and `images/<split>` of either.
+
+    The split is the one given and the one that the file's name tells.
+    """
+    names = [name for name in (split, re.sub(r"_n\d+_v1_without_masks$", "", coco.stem.removeprefix("instances_"))) if name]
+    bases = (coco.parent, coco.parent.parent)
+    return [base / below for base in bases for below in (".", "images", *(f"images/{name}" for name in names), *names)]
 
 
 def find_coco_files(path: Path, split: str = "all") -> dict[str, Path]:

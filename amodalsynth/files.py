@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,19 @@ def write_file(path: Path, content: bytes | Iterable[bytes], *, durable: bool = 
             file.write(content)
         else:
             file.writelines(content)
+
+
+def place_file(source: Path, target: Path, how: str) -> None:
+    """Put a file at `target`, whose folder is made: "copy" its bytes, or "link" it, which takes no space.
+
+    Where the file system has no hard links, or `target` lies on another one, a link is a copy.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if how == "link":
+        with contextlib.suppress(OSError):
+            target.hardlink_to(source.resolve())
+            return
+    shutil.copyfile(source, target)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from amodalsynth.segmentation import amodal_segmentation, mask_areas, segmentati
 class LabelledImage:
     """An image of `size_hw` (height, width) with N instances.
 
-    file_name: relative to the split's folder of images. entry: the image's values in the file. annotation_id, category_id (N,) int64.
+    file_name: relative to the split's folder of images, and below it. entry: the image's values in the file. annotation_id, category_id (N,) int64.
     spans: 3 N masks, the amodal ones, then the visible ones, then the invisible ones. occlusion_order (N, N) bool: [i, j] says that i is
     occluded by j (eq. 1); direct_occlusion (N, N) bool; layer_order (N,) int64 (eq. 2). entries: the annotations' own values, for the
     keys that are passed on as they are (`appearance`, `point_coords`, `point_labels`).
@@ -66,6 +67,11 @@ class LabelledImage:
         codes, count = masks.run_lengths(self.spans), len(self)
         return codes[:count], codes[count : 2 * count], codes[2 * count :]
 
+    @property
+    def pixels(self) -> np.ndarray:
+        """(3, N, H, W) bool: amodal, visible, invisible masks."""
+        return masks.pixels(self.spans).reshape(3, len(self), *self.size_hw)
+
     def occluders(self, i: int) -> list[int]:
         """Indices of the instances that occlude i (eq. 1)."""
         return np.flatnonzero(self.occlusion_order[i]).tolist()
@@ -82,6 +88,10 @@ def read_labelled(index: CocoIndex) -> Iterator[LabelledImage]:
 
 def _read(index: CocoIndex, k: int) -> LabelledImage:
     image = index.image(k)
+    name = image.get("file_name")
+    path = PurePosixPath(name if isinstance(name, str) else "")
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise DataError(f"{index.path}: image {image['id']}: file name {name!r} leads out of the data set, or to no file")
     entries = index.annotations(k)
     where = [f"{index.path}: annotation {entry['id']}" for entry in entries]
     for entry, place in zip(entries, where):

@@ -86,7 +86,7 @@ def scan(instance_map: np.ndarray, num_instances: int) -> MaskScan:
 def scan_spans(amodal: MaskSpans) -> MaskScan:
     """The same from the spans of N amodal masks, farthest first, of any number and without a pixel: for what others have written."""
     num_masks, num_pixels = len(amodal.split) - 1, amodal.size_hw[0] * amodal.size_hw[1]
-    start = np.unique(np.concatenate((amodal.begin, amodal.end, [0, num_pixels])))
+    start = distinct(np.concatenate((amodal.begin, amodal.end, [0, num_pixels])))
     owner = np.repeat(np.arange(num_masks), np.diff(amodal.split))
     change = np.zeros((len(start), num_masks), np.int8)
     np.add.at(change, (np.searchsorted(start, amodal.begin), owner), 1)
@@ -94,6 +94,12 @@ def scan_spans(amodal: MaskSpans) -> MaskScan:
     member = np.cumsum(change[:-1], axis=0, dtype=np.int8) > 0
     top = member & (np.cumsum(member[:, ::-1], axis=1)[:, ::-1] == 1)
     return _measure(amodal.size_hw, start, member, top)
+
+
+def distinct(values: np.ndarray) -> np.ndarray:
+    """The values of a (K,) array once each, sorted: `np.unique`, but a fraction of its time where they come as sorted stretches, as spans do."""
+    ordered = np.sort(values, kind="stable")
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def _measure(size_hw: tuple[int, int], start: np.ndarray, member: np.ndarray, top: np.ndarray) -> MaskScan:
@@ -142,7 +148,7 @@ def difference(first: MaskSpans, second: MaskSpans) -> MaskSpans:
     """Of M pairs of masks in one frame, the pixels of the first that are not in the second."""
     num_masks, frame = len(first.split) - 1, first.size_hw[0] * first.size_hw[1]
     lines = [_on_one_line(masks, frame) for masks in (first, second)]  # a frame after the other, so that one search serves all masks
-    edges = np.unique(np.concatenate([edge for line in lines for edge in line]))
+    edges = distinct(np.concatenate([edge for line in lines for edge in line]))
     inside = []
     for begin, end in lines:
         span = np.searchsorted(begin, edges[:-1], side="right") - 1
@@ -170,6 +176,16 @@ def concatenate(parts: Sequence[MaskSpans]) -> MaskSpans:
     offset = np.cumsum([0, *(len(part.begin) for part in parts)])
     split = np.concatenate([[0], *(part.split[1:] + first for part, first in zip(parts, offset))])
     return MaskSpans(parts[0].size_hw, np.concatenate([p.begin for p in parts]), np.concatenate([p.end for p in parts]), split)
+
+
+def pixels(masks: MaskSpans) -> np.ndarray:
+    """(M, H, W) bool: the masks unpacked."""
+    (height, width), count = masks.size_hw, len(masks.split) - 1
+    edges = np.zeros(2 * len(masks.begin) + 2, np.int64)
+    edges[1:-1:2], edges[2:-1:2] = _on_one_line(masks, height * width)
+    edges[-1] = count * height * width
+    inside = np.arange(len(edges) - 1) % 2 == 1
+    return np.repeat(inside, np.diff(edges)).reshape(count, width, height).transpose(0, 2, 1)
 
 
 def _on_one_line(masks: MaskSpans, frame: int) -> tuple[np.ndarray, np.ndarray]:

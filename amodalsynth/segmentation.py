@@ -6,6 +6,7 @@ spans (`masks.MaskSpans`) until somebody asks for its pixels: areas, boxes and s
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,14 +18,16 @@ from amodalsynth.masks import MaskSpans
 
 # What other data sets call the masks of an annotation (docs of COCOA, D2SA, KINS, UOAIS, AISFormer, BCNet, AIStron, AmodalSynthDrive).
 AMODAL_KEYS = ("amodal_segm", "amodal_mask", "a_segm", "segmentation")
-VISIBLE_KEYS = ("visible_mask", "visible_segm", "i_segm", "i_segmentation", "inmodal_seg")
-_INVISIBLE_KEYS = ("invisible_mask", "occluded_mask", "occluded_segm", "occlusion_mask")
+VISIBLE_KEYS = ("visible_mask", "visible_segm", "visible_segmentation", "i_segm", "i_segmentation", "inmodal_seg")
+INVISIBLE_KEYS = ("invisible_mask", "occluded_mask", "occluded_segm", "occlusion_mask")
 _OCCLUDER_KEYS = ("occluder_segm", "occluder_mask", "occluding_segm", "occluding_mask", "background_objs_segm", "bg_object_segmentation")
-MASK_KEYS = frozenset((*AMODAL_KEYS, *VISIBLE_KEYS, *_INVISIBLE_KEYS, *_OCCLUDER_KEYS))
+MASK_KEYS = frozenset((*AMODAL_KEYS, *VISIBLE_KEYS, *INVISIBLE_KEYS, *_OCCLUDER_KEYS))
 
 MAX_PIXELS = 1 << 28  # a frame of 16384 x 16384
 _WHOLE_COUNTS = re.compile("[0-o]*[0-O]")  # the last character has no bit that says that more follow
 _MAX_CODE_GROUPS = 7  # of 5 bits each: enough for any length up to MAX_PIXELS and its sign
+_MORE = 0x20
+_LAST_GROUP = np.array([*range(16), *range(-16, 0)], np.int64)
 _MAX_COORDINATE = 1 << 26  # the rasteriser computes in fifths of a pixel, in 32 bits
 _MAX_OUTLINE = 1 << 22  # pixels; the rasteriser's memory grows with it
 
@@ -50,18 +53,16 @@ def decode_segmentation(segmentation: Any, size_hw: tuple[int, int], where: str)
 
 
 def segmentation_spans(segmentations: Sequence[Any], size_hw: tuple[int, int], where: Sequence[str]) -> MaskSpans:
-    """The spans of M segmentations of one image; `where` names each of them in errors. An empty mask has no span."""
-    _check_size(size_hw, where[0] if where else "segmentation")
-    runs = _runs(segmentations, size_hw, where)
-    num_runs = np.array([len(r) for r in runs], np.int64)
-    first = np.cumsum(num_runs) - num_runs
-    owner = np.repeat(np.arange(len(runs)), num_runs)
-    length = np.concatenate([np.zeros(0, np.int64), *runs])
-    _check_runs(length, owner, size_hw[0] * size_hw[1], where)
-    filled = ((np.arange(len(length)) - first[owner]) % 2 == 1) & (length > 0)  # runs of zeros and of ones take turns, zeros first
-    owner, end = owner[filled], np.cumsum(length)[filled]
-    end -= owner * size_hw[0] * size_hw[1]  # as the runs of each mask fill the frame
-    return MaskSpans(tuple(size_hw), end - length[filled], end, np.searchsorted(owner, np.arange(len(runs) + 1)))
+    """The spans of M segmentations of one image; `where` names each of them in errors. An empty mask has no span.
+
+    Many at once, also of several images of one size, take less time than one by one.
+    """
+    _check_size(size_hw, where[0] if len(where) else "segmentation")
+    size = tuple(map(int, size_hw))
+    if not len(segmentations):
+        return MaskSpans(size, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.int64))
+    texts = [_counts(segmentation, size, where, i) for i, segmentation in enumerate(segmentations)]
+    return _decode_counts(texts, size, where)
 
 
 def mask_areas(masks: MaskSpans) -> np.ndarray:
@@ -90,128 +91,102 @@ def _check_size(size_hw: tuple[int, int], where: str) -> None:
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return type(value) is int or isinstance(value, np.integer)
 
 
-def _runs(segmentations: Sequence[Any], size_hw: tuple[int, int], where: Sequence[str]) -> list[np.ndarray]:
-    """For each segmentation, (K,) int64 lengths of its runs in column-major order, zeros first; not yet checked against the frame."""
-    runs: list[Any] = []  # compressed counts stay texts until all of them are known, and are decoded at once
-    for segmentation, name in zip(segmentations, where, strict=True):
-        if isinstance(segmentation, list):
-            runs.append(_polygon_code(segmentation, size_hw, name))
-        elif isinstance(segmentation, dict) and "size" in segmentation and "counts" in segmentation:
-            size, counts = segmentation["size"], segmentation["counts"]
-            if not isinstance(size, list | tuple) or not all(map(_is_integer, size)) or tuple(size) != tuple(size_hw):
-                raise DataError(f"{name}: expected a run-length code of size {list(size_hw)} as the image, got {str(size)[:60]}")
-            runs.append(_text_code(counts, name) if isinstance(counts, str | bytes) else _listed_runs(counts, name))
-        else:
-            got = f"an object with keys {', '.join(segmentation)[:60]}" if isinstance(segmentation, dict) else str(segmentation)[:60]
-            raise DataError(f"{name}: expected a run-length code with size and counts, or a list of polygons, got {got}")
-    texts = [i for i, value in enumerate(runs) if isinstance(value, str)]
-    for i, decoded in zip(texts, _decode_counts([runs[i] for i in texts], [where[i] for i in texts]), strict=True):
-        runs[i] = decoded
-    return runs
+def _counts(segmentation: Any, size_hw: tuple[int, int], where: Sequence[str], i: int) -> str:
+    """Any segmentation as compressed counts, which are checked when they are decoded; where[i] names it."""
+    if isinstance(segmentation, dict) and "size" in segmentation and "counts" in segmentation:
+        size, counts = segmentation["size"], segmentation["counts"]
+        if type(size) not in (list, tuple) or tuple(size) != size_hw or not (_is_integer(size[0]) and _is_integer(size[1])):
+            raise DataError(f"{where[i]}: expected a run-length code of size {list(size_hw)} as the image, got {str(size)[:60]}")
+        if isinstance(counts, str):
+            return counts
+        return counts.decode("latin-1") if isinstance(counts, bytes) else _compress(counts, size_hw, where[i])
+    if isinstance(segmentation, list):
+        return _polygon_counts(segmentation, size_hw, where[i])
+    got = f"an object with keys {', '.join(segmentation)[:60]}" if isinstance(segmentation, dict) else str(segmentation)[:60]
+    raise DataError(f"{where[i]}: expected a run-length code with size and counts, or a list of polygons, got {got}")
 
 
-def _listed_runs(counts: Any, where: str) -> np.ndarray:
+def _compress(counts: Any, size_hw: tuple[int, int], where: str) -> str:
+    """Uncompressed counts, which may be none, compressed."""
+    from pycocotools import mask as coco_mask
+
     if not isinstance(counts, list | tuple) or not all(_is_integer(value) and 0 <= value <= MAX_PIXELS for value in counts):
         raise DataError(f"{where}: expected counts as a text or as a list of integers from 0, got {str(counts)[:60]}")
-    return np.array(counts, np.int64)
+    return coco_mask.frPyObjects({"size": list(size_hw), "counts": list(counts) or [0]}, *size_hw)["counts"].decode("ascii")
 
 
-def _check_runs(length: np.ndarray, owner: np.ndarray, pixels: int, where: Sequence[str]) -> None:
-    outside = np.flatnonzero((length < 0) | (length > pixels))
-    if len(outside):
-        name = where[owner[outside[0]]]
-        raise DataError(f"{name}: expected runs of 0 to {pixels} pixels, as the frame has, got one of {length[outside[0]]}")
-    total = np.bincount(owner, length, len(where))  # in float64, exact as far as it has to be
-    if (total != pixels).any():
-        wrong = int(np.argmax(total != pixels))
-        raise DataError(f"{where[wrong]}: expected runs that sum to the frame's {pixels} pixels, got {total[wrong]:.0f}")
-
-
-def _text_code(counts: str | bytes, where: str) -> str:
-    text = counts if isinstance(counts, str) else counts.decode("latin-1")
-    if not _WHOLE_COUNTS.fullmatch(text):
-        raise DataError(f"{where}: expected whole compressed counts of the characters '0' to 'o', got {text[:40]!r} of length {len(text)}")
-    return text
-
-
-def _decode_counts(texts: list[str], where: Sequence[str]) -> list[np.ndarray]:
-    """COCO's compressed counts (pycocotools' maskApi.c, rleFrString): each number in groups of 5 bits, least significant first.
+def _decode_counts(texts: Sequence[str], size_hw: tuple[int, int], where: Sequence[str]) -> MaskSpans:
+    """COCO's compressed counts (pycocotools' maskApi.c, rleFrString) of at least one mask: numbers in groups of 5 bits, least significant first.
 
     A character less 48 is a group: bit 5 says that more follow, bit 4 of the last is the sign. From the fourth of a text on, a number is
-    the difference to the one before the last.
+    the difference to the one before the last. The numbers are the lengths of runs in column-major order, of zeros and of ones in turns.
     """
-    if not texts:
-        return []
-    code = np.frombuffer("".join(texts).encode("ascii"), np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(code < 0x20)
-    begin = np.concatenate(([0], last[:-1] + 1))
-    groups = last - begin + 1
-    first = np.searchsorted(last, np.cumsum([0, *map(len, texts)]))  # the first number of each text, and the end
-    owner = np.repeat(np.arange(len(texts)), np.diff(first))
-    if groups.max() > _MAX_CODE_GROUPS:
-        name = where[owner[np.argmax(groups)]]
-        raise DataError(f"{name}: expected runs of at most {MAX_PIXELS} pixels, got a number of {5 * groups.max()} bits")
-    shift = 5 * (np.arange(len(code)) - np.repeat(begin, groups))
-    number = np.add.reduceat((code & 0x1F) << shift, begin)
-    number -= (code[last] >> 4) << (5 * groups)  # the sign
-    place = np.arange(len(number)) - first[owner]
-    length = number.copy()
-    for parity in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
-        total = np.cumsum(np.where(parity, number, 0))
-        length[parity] = (total - total[first[owner]])[parity]  # the first number of a text counts in neither sum
-    return np.split(length, first[1:-1])
+    pixels = size_hw[0] * size_hw[1]
+    code = _code_groups(texts, where)
+    last = np.flatnonzero(code < _MORE)
+    first = np.searchsorted(last, list(itertools.accumulate(map(len, texts), initial=0)))  # the first number of each text, and the end
+    groups = np.diff(last, prepend=-1)
+    number = _LAST_GROUP[code[last]]
+    longer = np.flatnonzero(groups > 1)
+    for k in range(1, _MAX_CODE_GROUPS):
+        number[longer] = number[longer] << 5 | code[last[longer] - k] & 0x1F
+        longer = longer[groups[longer] > k + 1]
+    if len(longer):
+        name = where[np.searchsorted(first, longer[0], side="right") - 1]
+        raise DataError(f"{name}: expected runs of at most {MAX_PIXELS} pixels, got a number of {5 * groups[longer[0]]} bits")
+
+    # A row for a run of zeros and the run of ones that follows it, which has no pixel where a text ends with zeros.
+    odd = np.diff(first) % 2 == 1
+    row = np.concatenate(([0], np.cumsum(np.diff(first) + 1 >> 1)))  # the first row of each text, and the end
+    length = np.insert(number, first[1:][odd], 0).reshape(-1, 2)
+    begins = row[:-1]
+    alone = length[begins, 0]  # no other number is a difference to the first of a text
+    length[begins, 0] = 0
+    for column in length.T:
+        # What a text sums to is taken away where the next one begins, so that one sum serves all texts.
+        column[begins[1:]] -= np.add.reduceat(column, begins)[:-1]
+        np.cumsum(column, out=column)
+    length[begins, 0] = alone
+    length[row[1:][odd] - 1, 1] = 0
+    if length.view(np.uint64).max() > pixels:  # also where one is negative
+        wrong = int(np.argmax((length < 0) | (length > pixels)))
+        name = where[np.searchsorted(row, wrong // 2, side="right") - 1]
+        raise DataError(f"{name}: expected runs of 0 to {pixels} pixels, as the frame has, got one of {length.flat[wrong]}")
+    filled = np.flatnonzero(length[:, 1])
+    length[begins[1:], 0] -= pixels  # every text begins at the first pixel, as the one before it fills the frame
+    position = np.cumsum(length.ravel()).reshape(-1, 2)
+    total = position[row[1:] - 1, 1]
+    if (total != pixels).any():
+        wrong = int(np.argmax(total != pixels))
+        raise DataError(f"{where[wrong]}: expected runs that sum to the frame's {pixels} pixels, got {total[wrong]}")
+    return MaskSpans(size_hw, position[filled, 0], position[filled, 1], np.searchsorted(filled, row))
 
 
-def _polygon_code(polygons: list, size_hw: tuple[int, int], where: str) -> str | np.ndarray:
-    """The union of polygons, rasterised by pycocotools, the standard, as compressed counts; as runs where mending a polygon left holes.
+def _code_groups(texts: Sequence[str], where: Sequence[str]) -> np.ndarray:
+    """The characters of all texts less 48, uint8; each text is whole."""
+    joined = "".join(texts)
+    if joined.isascii() and all(texts):
+        code = np.frombuffer(joined.encode("ascii"), np.uint8) - np.uint8(48)  # a character before '0' gives a large number
+        if code.max() < 2 * _MORE and (code[np.cumsum(list(map(len, texts))) - 1] < _MORE).all():
+            return code
+    text, name = next((text, name) for text, name in zip(texts, where) if not _WHOLE_COUNTS.fullmatch(text))
+    raise DataError(f"{name}: expected whole compressed counts of the characters '0' to 'o', got {text[:40]!r} of length {len(text)}")
 
-    Polygons that cross themselves are mended first.
+
+def _polygon_counts(polygons: list, size_hw: tuple[int, int], where: str) -> str:
+    """The union of polygons as compressed counts, rasterised by pycocotools, the standard.
+
+    Where a polygon crosses itself, a pixel is inside that an odd number of its edges lie above, so a ring may visit holes over a cut of no width.
     """
-    import shapely
+    from pycocotools import mask as coco_mask
 
     if not polygons:
         raise DataError(f"{where}: expected at least one polygon, got none")
-    filled, pierced = [], []
-    for i, polygon in enumerate(polygons):
-        points = _polygon_points(polygon, size_hw, f"{where}, polygon {i}")
-        shape = shapely.Polygon(points)
-        if shape.is_valid:
-            filled.append(points)
-            continue
-        mended = [part for part in _flatten(shapely.make_valid(shape)) if part.geom_type == "Polygon"]
-        if not mended:
-            raise DataError(f"{where}, polygon {i}: expected a polygon with an area, got points on a line")
-        filled += [_ring(part.exterior) for part in mended if not part.interiors]
-        pierced += [part for part in mended if part.interiors]
-    if not pierced:
-        return _rasterise(filled, size_hw)["counts"]
-
-    def pixels(rings: list[np.ndarray]) -> np.ndarray:
-        return decode_segmentation(_rasterise(rings, size_hw), size_hw, where)
-
-    inside = pixels(filled) if filled else np.zeros(size_hw, bool)
-    for part in pierced:
-        inside |= pixels([_ring(part.exterior)]) & ~pixels([_ring(hole) for hole in part.interiors])
-    column_major = np.concatenate(([False], inside.ravel(order="F")))  # the first run is one of zeros, maybe empty
-    return np.diff(np.concatenate(([0], np.flatnonzero(np.diff(column_major)), [inside.size])))
-
-
-def _ring(ring: Any) -> np.ndarray:
-    return np.asarray(ring.coords)
-
-
-def _rasterise(polygons: list[np.ndarray], size_hw: tuple[int, int]) -> dict[str, Any]:
-    from pycocotools import mask as coco_mask
-
-    merged = coco_mask.merge(coco_mask.frPyObjects([points.ravel().tolist() for points in polygons], *size_hw))
-    return merged | {"counts": merged["counts"].decode("ascii")}
-
-
-def _flatten(geometry: Any) -> list:
-    return [part for child in geometry.geoms for part in _flatten(child)] if hasattr(geometry, "geoms") else [geometry]
+    points = [_polygon_points(polygon, size_hw, f"{where}, polygon {i}") for i, polygon in enumerate(polygons)]
+    return coco_mask.merge(coco_mask.frPyObjects([those.ravel().tolist() for those in points], *size_hw))["counts"].decode("ascii")
 
 
 def _polygon_points(polygon: Any, size_hw: tuple[int, int], where: str) -> np.ndarray:
@@ -224,6 +199,9 @@ def _polygon_points(polygon: Any, size_hw: tuple[int, int], where: str) -> np.nd
     points = np.array(polygon, np.float64).reshape(-1, 2)
     if not (np.abs(points) <= _MAX_COORDINATE).all():
         raise DataError(f"{where}: expected finite coordinates in pixels, got {points[~(np.abs(points) <= _MAX_COORDINATE)][0]}")
+    along, off = (points - points[0]).T, points - points[np.abs(points - points[0]).sum(axis=1).argmax()]
+    if not (along[0] * off[:, 1] - along[1] * off[:, 0]).any():
+        raise DataError(f"{where}: expected a polygon with an area, got points on a line")
     height, width = size_hw
     outline = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum()
     longest = min(4 * height * width + 8 * (height + width), _MAX_OUTLINE)  # round every pixel of the frame, and a margin

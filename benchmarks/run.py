@@ -183,7 +183,7 @@ def watch_memory(parent: psutil.Popen) -> dict[str, int]:
             with suppress(psutil.Error):
                 peak[name] = max(peak[name], process.memory_full_info().uss)
         time.sleep(0.1)
-    assert parent.wait() == 0, "amodalsynth generate failed"
+    assert parent.wait() == 0, f"{parent.args} failed"
     return peak
 
 

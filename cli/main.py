@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import keyword
 import os
 import signal
 import sys
@@ -18,17 +19,27 @@ COMMANDS = {
     "generate": "Make a data set: images, masks, orders, appearances, recipes.",
     "points": "Draw point annotations for a COCO file with amodal masks.",
     "stats": "Compare a data set's statistics with the paper's.",
+    "import": "Read anyone's amodal annotations into a data set.",
+    "validate": "Judge anyone's amodal annotations, and mend them.",
+    "export": "Write a data set in a format that others read.",
+    "formats": "List the formats of export and what each cannot hold.",
     "render": "Make a data set again from its recipes, or verify that it can be.",
     "show": "Draw one annotated scene and list its instances.",
     "sheet": "Draw a contact sheet of a data set.",
     "train-baseline": "Train the benchmark model on boxes, points and layers.",
     "evaluate": "Evaluate a trained model on a data set.",
+    "evaluate-results": "Evaluate anyone's detections: no torch, equal to pycocotools.",
     "predict": "Draw what a trained model sees in photos.",
     "benchmark": "Train and evaluate the rows of the paper's ablation tables.",
     "presets": "List the presets and their fields.",
     "assets": "List, fetch, add and verify the photos that scenes are made of.",
     "doctor": "Report versions, assets, disk and whether everything works here.",
 }
+
+
+def module_of(command: str) -> str:
+    """The module of this package that holds a command; one called by a word of Python has an underscore behind it."""
+    return f"{command}_" if keyword.iskeyword(command) else command.replace("-", "_")
 
 
 class LazyGroup(click.Group):
@@ -40,7 +51,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__).command
+        return importlib.import_module(f".{module_of(cmd_name)}", __package__).command
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

@@ -21,11 +21,12 @@ ROWS = [
     {"scenes"},
     {"compositing"},
     {"prepared", "annotation"},
-    {"pool_sources", "coco_index"},
+    {"pool_sources", "coco_scan"},
+    {"coco_index"},
     {"pool", "points", "labelled"},
     {"records"},
-    {"stats", "evaluation"},
-    {"derive", "exporters", "importers"},
+    {"stats", "evaluation", "derive"},
+    {"exporters", "importers"},
     {"validate"},
     {"card", "doctor"},
     {"generate"},
@@ -76,12 +77,12 @@ def test_the_library_neither_prints_nor_knows_click(path):
 
 
 def test_every_command_and_preset_is_registered():
-    from amodalsynth_cli.main import COMMANDS
+    from amodalsynth_cli.main import COMMANDS, module_of
 
     from amodalsynth.presets import PRESETS
 
     files = {path.stem for path in (REPOSITORY / "cli").glob("*.py")} - {"__init__", "__main__", "main", "options"}
-    assert files == {name.replace("-", "_") for name in COMMANDS}
+    assert files == set(map(module_of, COMMANDS))
     files = {path.stem for path in (LIBRARY / "presets").glob("*.py")} - {"__init__", "preset", "settings"}
     assert files == {name.replace("-", "_") for name in PRESETS}
 

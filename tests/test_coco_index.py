@@ -283,3 +283,46 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         [sys.executable, "-c", MEMORY, str(file)], capture_output=True, text=True, env={"OPENBLAS_NUM_THREADS": "1"}, check=False
     )
     assert done.stdout.strip() == "bounded", done.stderr
+
+
+FAULTY = {
+    "images": [{"id": 1, "n": 0}, {"id": 2, "n": 1}, {"id": 1, "n": 2}, {"id": "3", "n": 3}, {"n": 4}],
+    "annotations": [
+        {"id": 1, "image_id": 2, "n": 0},
+        {"id": 1, "image_id": 1, "n": 1},
+        {"id": 4, "image_id": 9, "n": 2},
+        {"id": None, "image_id": 1, "n": 3},
+        {"id": 6, "image_id": "3", "n": 4},
+        {"id": 7, "image_id": 1, "n": 5},
+    ],
+}
+
+
+def test_faults_are_told_where_somebody_listens(file: Path) -> None:
+    """The first image of an id stays with the annotations of all, annotations of no image are set aside, everything else is there."""
+    file.write_text(json.dumps(FAULTY))
+    faults: list[tuple[str, str, str]] = []
+    with CocoIndex.open(file, on_fault=lambda *fault: faults.append(fault)) as index:
+        assert [index.image(k)["n"] for k in range(index.num_images)] == [0, 1, 3, 4]
+        assert [[entry["n"] for entry in index.annotations(k)] for k in range(index.num_images)] == [[1, 3, 5], [0], [], []]
+    assert [(kind, where) for kind, where, _ in faults] == [
+        ("id", "images[3]"),
+        ("id", "images[4]"),
+        ("id", "image 1"),
+        ("id", "annotations[3]"),
+        ("reference", "annotations[4]"),
+        ("id", "annotation 1"),
+        ("reference", "annotation 4"),
+    ]
+    assert faults[-1][2] == "expected the id of an image of this file, got image_id 9"
+    with pytest.raises(DataError, match=r"images\[3\]: expected an integer 'id'"):
+        CocoIndex.open(file)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_a_sound_file_has_no_faults(file: Path, data: st.DataObject) -> None:
+    document = data.draw(documents())
+    file.write_bytes(written(data.draw, document))
+    with CocoIndex.open(file, on_fault=lambda *fault: pytest.fail(str(fault))) as index:
+        assert_same(index, document)

@@ -14,6 +14,7 @@ from amodalsynth.errors import DataError
 from amodalsynth.evaluation import evaluate_results, format_evaluation, write_results
 from amodalsynth.masks import run_lengths
 from tests.strategies import amodal_masks
+from tests.test_evaluation_average_precision import judge
 
 NO_AP = {"AP": None, "AP50": None, "AP75": None}
 FULL = {"AP": pytest.approx(100), "AP50": pytest.approx(100), "AP75": pytest.approx(100)}
@@ -188,6 +189,80 @@ def test_what_one_instance_lacks_is_not_reported(evaluate, key, unknown):
             assert all(value is None or value == NO_AP for value in values), name
 
 
+def with_visible(coco: dict, key: str = "visible_mask") -> list[dict]:
+    """The ground truth fed back with its visible masks."""
+    return [result | {key: a["visible_mask"]} for result, a in zip(as_results(coco), coco["annotations"], strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("of_truth", "of_results"), [("visible_mask", "visible_segmentation"), ("inmodal_seg", "i_segm"), ("visible_segm", "visible_mask")]
+)
+def test_visible_masks_by_any_name(evaluate, of_truth, of_results):
+    coco = truth(*SCENES)
+    results = with_visible(coco, of_results)
+    for annotation in coco["annotations"]:
+        annotation[of_truth] = annotation.pop("visible_mask")
+    assert evaluate(coco, results)["visible"] == FULL
+    results[1][of_results] = results[2][of_results]  # middle has near's visible mask
+    result = evaluate(coco, results)
+    assert result["mask"] == FULL and result["visible"]["AP50"] == pytest.approx(
+        judge_visible(coco, results, of_truth, of_results), abs=1e-9
+    )
+    assert "visible mask" in format_evaluation(result)
+
+
+def judge_visible(coco: dict, results: list[dict], of_truth: str, of_results: str) -> float:
+    """pycocotools' AP50 of the visible masks."""
+    annotations = [a | {"segmentation": a[of_truth], "area": 1, "iscrowd": 0} for a in coco["annotations"]]
+    found = [{key: value for key, value in r.items() if key != "bbox"} | {"segmentation": r[of_results]} for r in results]
+    return judge({**coco, "annotations": annotations}, found, "segm")["AP50"]
+
+
+def test_the_invisible_mask_is_what_visible_masks_leave(evaluate):
+    """With visible masks neither layers nor other detections say what is invisible."""
+    coco = truth(*SCENES)
+    results = with_visible(coco)
+    for result in results:
+        del result["layer"]
+    del results[2]  # near, which hides 4 pixels of middle
+    assert evaluate(coco, results)["miou"]["invisible"] == pytest.approx(100)
+    assert evaluate(coco, results)["order"] == dict.fromkeys(("precision", "recall", "f1"))
+    results[0]["visible_mask"] = results[0]["segmentation"]  # far is said to be seen as a whole
+    assert evaluate(coco, results)["miou"] == {"amodal": pytest.approx(75), "invisible": pytest.approx(50)}
+
+
+def test_visible_ap_needs_visible_masks_on_both_sides(evaluate):
+    coco = truth(*SCENES)
+    results = with_visible(coco)
+    assert evaluate(coco, as_results(coco))["visible"] == NO_AP
+    del results[1]["visible_mask"]
+    with pytest.raises(DataError, match="entry 1: expected 'visible_mask' in every entry or in none"):
+        evaluate(coco, results)
+    results = with_visible(coco)
+    del coco["annotations"][3]["visible_mask"]
+    result = evaluate(coco, results)
+    assert result["visible"] == NO_AP and result["miou"]["invisible"] is None and result["mask"] == FULL
+
+
+def test_boxes_that_a_file_lacks_are_those_of_its_amodal_masks(evaluate):
+    coco = truth(*SCENES)
+    results = as_results(coco)
+    results[1] = detection(picture("..####..", "..####..", "........", "........"), 0.9, 1)
+    expected = evaluate(coco, results)
+    assert expected["box"] != FULL
+    for result in results:
+        del result["bbox"]
+    assert evaluate(coco, results) == expected
+    for annotation in coco["annotations"]:
+        annotation["a_bbox"] = annotation.pop("bbox")
+        annotation["a_segm"] = annotation.pop("segmentation")
+        annotation["bbox"] = [0, 0, 1, 1]  # the visible one, say
+    assert evaluate(coco, {"annotations": results}) == expected
+    for annotation in coco["annotations"]:
+        del annotation["a_bbox"], annotation["bbox"]
+    assert evaluate(coco, results) == expected
+
+
 def test_results_without_layers(evaluate):
     coco = truth(*SCENES)
     results = as_results(coco)
@@ -275,8 +350,8 @@ def test_errors_name_the_entry(evaluate):
         "score": (float("nan"), "entry 2: expected a finite number under 'score', got nan"),
         "bbox": ([1, 2, -3, 4], "entry 2: expected four finite numbers"),
         "layer": (-1, "entry 2: expected an integer from 0 under 'layer', got -1"),
-        "image_id": (7, "entry 2: expected image_id to be known to the ground truth: one of \\[1, 2\\], got 7"),
-        "category_id": (True, "entry 2: expected category_id .* got True"),
+        "image_id": (7, "entry 2: expected an id that the ground truth has, one of \\[1, 2\\], under 'image_id', got 7"),
+        "category_id": (True, "entry 2: expected an id .* under 'category_id', got True"),
         "segmentation": (code | {"size": [8, 4]}, "entry 2: expected a run-length code of size \\[4, 8\\]"),
     }
     for key, (value, message) in wrong.items():
@@ -285,13 +360,13 @@ def test_errors_name_the_entry(evaluate):
         with pytest.raises(DataError, match=message):
             evaluate(coco, results)
         del results[2][key]
-        with pytest.raises(DataError, match="'layer' in every entry or in none" if key == "layer" else f"got none of the name '{key}'"):
+        with pytest.raises(DataError, match=f"entry 2: expected '{key}' in every entry or in none, got none here"):
             evaluate(coco, results)
     results = as_results(coco)
     results[3]["segmentation"] = code | {"counts": code["counts"][:-1]}
     with pytest.raises(DataError, match="entry 3: expected"):
         evaluate(coco, results)
-    for results in ({"annotations": []}, "no", [3]):
+    for results in ({"detections": []}, "no", [3], [[]]):
         with pytest.raises(DataError):
             evaluate(coco, results)
 

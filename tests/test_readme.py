@@ -35,6 +35,16 @@ def test_linked_files_and_commands_are_there():
     assert all(f"\n{target}:" in makefile for target in re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE))
 
 
+def test_the_table_of_formats_says_what_the_formats_say():
+    from amodalsynth.exporters import abouts
+    from amodalsynth.exporters.flat import NEVER_HELD
+
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.* \| .*) \|$", README[README.index("## Every format") :], re.MULTILINE))
+    for about in abouts():
+        losses = "; ".join(loss for loss in about.losses if loss != NEVER_HELD).replace("<", "\\<") or "nothing"
+        assert rows[about.name] == f"{about.reader} | {losses}"
+
+
 def test_the_format_page_lists_every_key(tmp_path):
     import orjson
 

@@ -203,3 +203,18 @@ def test_amodal_segmentation_prefers_the_key_that_says_so() -> None:
     assert amodal_segmentation({"segmentation": 1, "a_segm": 2}, "a") == 2
     with pytest.raises(DataError, match="a: expected an amodal mask under 'segmentation', got the keys bbox, i_segm"):
         amodal_segmentation({"bbox": 1, "i_segm": 2}, "a")
+
+
+@given(mask_stacks(), st.data())
+@settings(deadline=None)
+def test_many_of_any_kind_are_decoded_as_each_by_itself(stack: np.ndarray, data: st.DataObject) -> None:
+    size_hw = stack.shape[1:]
+    codes: list[Any] = [data.draw(st.sampled_from([compressed, uncompressed]))(mask) for mask in stack]
+    codes.insert(data.draw(st.integers(0, len(codes))), [[0, 0, size_hw[1], 0, size_hw[1], size_hw[0]]])
+    together = segmentation_spans(codes, size_hw, list(map(str, range(len(codes)))))
+    assert together.size_hw == size_hw
+    for m, code in enumerate(codes):
+        alone = segmentation_spans([code], size_hw, ["a"])
+        those = slice(together.split[m], together.split[m + 1])
+        assert (together.begin[those] == alone.begin).all()
+        assert (together.end[those] == alone.end).all()

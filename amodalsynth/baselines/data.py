@@ -5,7 +5,6 @@ S is the side of the square frame, N the instances of an image, M those of the f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 from amodalsynth.baselines.example import Example, fit_image
 from amodalsynth.baselines.image_cache import ImageCache
 from amodalsynth.baselines.point_table import read_categories, read_image_entry, read_point_table
-from amodalsynth.coco_index import CocoIndex, find_coco_files
+from amodalsynth.coco_index import CocoIndex, find_coco_files, image_folders
 from amodalsynth.errors import AssetError, DataError
 from amodalsynth.imagefiles import read_image
 from amodalsynth.points import points_path, write_points
@@ -146,8 +145,7 @@ def locate_data(data: Path, split: str, images: Path | None = None) -> tuple[Pat
     coco = data if data.is_file() else find_coco_files(data, split)[split]
     with CocoIndex.open(coco) as index:
         first_image = read_image_entry(index, 0)[0] if index.num_images else ""
-    names = [split, re.sub(r"_n\d+_v1_without_masks$", "", coco.stem.removeprefix("instances_"))]
-    folders = [Path(images)] if images else [Layout(data).images(split)] if data.is_dir() else _image_folders(coco, names)
+    folders = [Path(images)] if images else [Layout(data).images(split)] if data.is_dir() else image_folders(coco, split)
     folder = next((folder for folder in folders if (folder / first_image).exists()), None)
     if folder is None:
         raise DataError(
@@ -161,9 +159,3 @@ def _has_points(index: CocoIndex) -> bool:
     annotations = (annotation for k in range(index.num_images) for annotation in index.annotations(k))
     first = next((annotation for annotation in annotations if not annotation.get("iscrowd")), {})
     return "point_coords" in first
-
-
-def _image_folders(coco: Path, names: list[str]) -> list[Path]:
-    """Where the images of a single COCO file may be."""
-    bases = (coco.parent, coco.parent.parent)
-    return [base / below for base in bases for below in (".", "images", *(f"images/{name}" for name in names), *names)]

@@ -46,35 +46,51 @@ class Overlaps:
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
-    """Which instance each detection is matched with: truth (D, T) int32, or UNMATCHED. evaluated (D,) bool: not beyond MAX_DETECTIONS.
+class Ranking:
+    """The detections by image and class, and by falling score in each; what every matching by the same classes shares.
 
-    detection_class (D,) and truth_class (G,) int64, ignored (G,) bool: what was matched.
+    detection_class (D,) int64. position (D,) int64: of each detection in that order. group (D,) int64: its image and class. evaluated (D,) bool:
+    not beyond MAX_DETECTIONS. by_score: the evaluated detections by class, and by falling score in each.
+    """
+
+    detection_class: np.ndarray
+    position: np.ndarray
+    group: np.ndarray
+    evaluated: np.ndarray
+    by_score: np.ndarray
+
+    @classmethod
+    def of(cls, detections: Detections, detection_class: np.ndarray) -> Ranking:
+        order = np.lexsort((-detections.score, detection_class, detections.image_id))
+        first = _starts(detections.image_id[order], detection_class[order])
+        position, group = np.empty((2, len(order)), np.int64)
+        position[order], group[order] = np.arange(len(order)), np.cumsum(first)
+        evaluated = np.empty(len(order), bool)
+        evaluated[order] = _place_in_run(first) < MAX_DETECTIONS
+        by_score = np.lexsort((-detections.score, detection_class))
+        return cls(detection_class, position, group, evaluated, by_score[evaluated[by_score]])
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which instance each detection is matched with: truth (D, T) int32, or UNMATCHED.
+
+    ranking, truth_class (G,) int64 and ignored (G,) bool: what was matched.
     """
 
     truth: np.ndarray
-    evaluated: np.ndarray
-    detection_class: np.ndarray
+    ranking: Ranking
     truth_class: np.ndarray
     ignored: np.ndarray
 
 
-def match(
-    overlaps: Overlaps, detections: Detections, truths: GroundTruth, *, classes: tuple[np.ndarray, np.ndarray], ignored: np.ndarray
-) -> Matching:
+def match(overlaps: Overlaps, ranking: Ranking, truths: GroundTruth, *, truth_class: np.ndarray, ignored: np.ndarray) -> Matching:
     """Match the detections of each image and class one to one with its instances, by falling score, each with the highest IoU left.
 
-    classes: integers (D,) of detections and (G,) of instances, which have to be equal. ignored (G,) bool holds every crowd: such an instance is
+    The classes of detections and instances, integers, have to be equal. ignored (G,) bool holds every crowd: such an instance is
     taken only where no other is left, and its detection counts neither as right nor as wrong; a crowd can be taken again and again.
     """
-    score, (detection_class, truth_class) = detections.score, classes
-    order = np.lexsort((-score, detection_class, detections.image_id))
-    first = _starts(detections.image_id[order], detection_class[order])
-    position = np.empty(len(order), np.int64)  # of each detection in that order
-    position[order] = np.arange(len(order))
-    evaluated = np.empty(len(order), bool)
-    evaluated[order] = _place_in_run(first) < MAX_DETECTIONS
-
+    detection_class, position, evaluated = ranking.detection_class, ranking.position, ranking.evaluated
     fits = (detection_class[overlaps.detection] == truth_class[overlaps.truth]) & evaluated[overlaps.detection]
     detection, truth, iou = overlaps.detection[fits], overlaps.truth[fits], overlaps.iou[fits]
     # Best candidate first: one that counts, then the higher IoU, then the later in the file.
@@ -87,10 +103,9 @@ def match(
     candidate_iou = np.zeros(candidates)
     candidate[row, place], candidate_iou[row, place] = truth, iou
 
-    group = np.cumsum(first)[position[rows]]
-    turn = _place_in_run(_starts(group))
+    turn = _place_in_run(_starts(ranking.group[rows]))
     by_turn = np.argsort(turn, kind="stable")
-    matched = np.full((len(score), len(_LEAST_IOU)), UNMATCHED, np.int32)
+    matched = np.full((len(position), len(_LEAST_IOU)), UNMATCHED, np.int32)
     taken = np.zeros((len(truth_class) + 1, len(_LEAST_IOU)), bool)
     for now in np.split(by_turn, np.flatnonzero(np.diff(turn[by_turn])) + 1):
         possible = (candidate_iou[now][..., None] >= _LEAST_IOU) & ~taken[candidate[now]]  # (rows of this turn, C, T)
@@ -103,15 +118,14 @@ def match(
         at = chosen[at, threshold]
         once = ~truths.crowd[at]
         taken[at[once], threshold[once]] = True
-    return Matching(matched, evaluated, detection_class, truth_class, ignored)
+    return Matching(matched, ranking, truth_class, ignored)
 
 
-def precision_by_class(matching: Matching, score: np.ndarray) -> dict[int, np.ndarray]:
+def precision_by_class(matching: Matching) -> dict[int, np.ndarray]:
     """Average precision in percent, (T,) float64, of every class with an instance that counts; 0 for a class without a detection."""
     classes, num_instances = np.unique(matching.truth_class[~matching.ignored], return_counts=True)
-    order = np.lexsort((-score, matching.detection_class))
-    order = order[matching.evaluated[order]]
-    begin, end = (np.searchsorted(matching.detection_class[order], classes, side=side) for side in ("left", "right"))
+    order = matching.ranking.by_score
+    begin, end = (np.searchsorted(matching.ranking.detection_class[order], classes, side=side) for side in ("left", "right"))
     ignored = np.append(matching.ignored, False)  # one more, where UNMATCHED points
     result = {}
     for label, count, rows in zip(classes.tolist(), num_instances, map(slice, begin, end)):

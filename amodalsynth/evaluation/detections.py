@@ -1,13 +1,16 @@
-"""COCO results: reading anybody's, checked entry by entry, and writing our own.
+"""COCO results: reading anybody's, checked value by value, and writing our own.
 
-A results file is a list of detections: `image_id`, `category_id`, `bbox` [x, y, width, height], `score`, `segmentation` (the amodal mask,
-best as a compressed run-length code of the image's size) and, where the model knows it, `layer` (eq. 2, 0 = unoccluded).
+A results file is a list of detections, or an object with such a list under `annotations`: `image_id`, `category_id`, `score`, the amodal mask under
+`segmentation` (best as a compressed run-length code of the image's size) and, where the model knows them, `bbox` [x, y, width, height] of
+the amodal mask, the visible mask under `visible_mask`, and `layer` (eq. 2, 0 = unoccluded). Masks go by their names in other data sets too.
 """
 
 from __future__ import annotations
 
+import gc
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,26 +20,28 @@ import orjson
 
 from amodalsynth.errors import DataError
 from amodalsynth.files import write_file
+from amodalsynth.segmentation import AMODAL_KEYS, VISIBLE_KEYS
 
-_REQUIRED = ("image_id", "category_id", "bbox", "score", "segmentation")
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
     """D detections as columns, sorted by image id, those of one image in the order of the list.
 
-    image_id (D,) int64. category (D,) int64: an index into the sorted category ids. score (D,) float64. box_xywh (D, 4) float64.
-    layer (D,) int64, or None where the results have it not. segmentation: as the list has it, not yet decoded. entry (D,) int64: the place in
-    the list, for errors. source: what the list is called in errors.
+    image_id (D,) int64. category (D,) int64: an index into the sorted category ids. score (D,) float64. box_xywh (D, 4) float64, layer (D,)
+    int64, visible: None where the results have them not. amodal, visible: masks as the list has them, not yet decoded. entry (D,) int64: the
+    place in the list, for errors. source: what the list is called in errors.
     """
 
     source: str
     image_id: np.ndarray
     category: np.ndarray
     score: np.ndarray
-    box_xywh: np.ndarray
+    box_xywh: np.ndarray | None
     layer: np.ndarray | None
-    segmentation: list[Any]
+    amodal: list[Any]
+    visible: list[Any] | None
     entry: np.ndarray
 
     def __len__(self) -> int:
@@ -53,28 +58,37 @@ class Detections:
 def read_results(results: Path | Sequence[dict[str, Any]], image_ids: np.ndarray, category_ids: np.ndarray) -> Detections:
     """Check a results list, or the JSON file that holds it, and make columns of it; masks are checked when they are decoded.
 
-    image_ids and category_ids (any order, int64) are those of the ground truth. `layer` stands in every entry or in none. `DataError` names
-    the file, the entry (from 0) and the fault.
+    image_ids and category_ids (any order, int64) are those of the ground truth. `bbox`, `layer` and the visible mask stand in every entry or
+    in none, each. `DataError` names the file, the entry (from 0) and the fault.
     """
     source = "results"
     if isinstance(results, str | Path):
         source, results = str(results), _load(Path(results))
+    if isinstance(results, dict) and "annotations" in results:
+        results = results["annotations"]
     if not isinstance(results, list | tuple):
         raise DataError(f"{source}: expected a list of detections, got {_short(results)}")
-    with_layer = not results or (isinstance(results[0], dict) and "layer" in results[0])
     for i, result in enumerate(results):
-        _check_entry(result, with_layer, _where(source, i))
-    image_id = _known_ids(results, "image_id", image_ids, source)
+        if not isinstance(result, dict):
+            raise DataError(f"{_where(source, i)}: expected an object, got {_short(result)}")
+    columns = _Columns(source, results)
+    image_id = columns.known_ids("image_id", image_ids)
+    category = np.searchsorted(np.sort(category_ids), columns.known_ids("category_id", category_ids))
+    score = np.array(columns.required(["score"], _is_number, "a finite number"), np.float64)
+    box = columns.optional(["bbox"], _is_box, "four finite numbers [x, y, width, height]")
+    layer = columns.optional(["layer"], _is_layer, "an integer from 0")
+    amodal = columns.required(AMODAL_KEYS, _is_mask, "an amodal mask")
+    visible = columns.optional(VISIBLE_KEYS, _is_mask, "a visible mask")
     order = np.argsort(image_id, kind="stable")
-    category = np.searchsorted(np.sort(category_ids), _known_ids(results, "category_id", category_ids, source))
     return Detections(
         source,
         image_id[order],
         category[order],
-        np.array([result["score"] for result in results], np.float64)[order],
-        np.array([result["bbox"] for result in results], np.float64).reshape(-1, 4)[order],
-        np.array([result["layer"] for result in results], np.int64)[order] if with_layer else None,
-        [results[i]["segmentation"] for i in order.tolist()],
+        score[order],
+        None if box is None else np.fromiter(itertools.chain.from_iterable(box), np.float64, 4 * len(box)).reshape(-1, 4)[order],
+        None if layer is None else np.array(layer, np.int64)[order],
+        [amodal[i] for i in order.tolist()],
+        None if visible is None else [visible[i] for i in order.tolist()],
         order,
     )
 
@@ -92,40 +106,54 @@ def write_results(path: Path, results: Iterable[dict[str, Any]]) -> None:
     write_file(Path(path), pieces())
 
 
+class _Columns:
+    """The values that the entries of a results list have under a key, checked; `DataError` names the first entry that is wrong."""
+
+    def __init__(self, source: str, results: Sequence[dict[str, Any]]) -> None:
+        self._source, self._results = source, results
+        self._keys = frozenset().union(*results)
+
+    def optional(self, keys: Sequence[str], is_right: Callable[[Any], bool], expected: str) -> list[Any] | None:
+        """Under the first of `keys` that an entry has; None where no entry has one."""
+        key = next((key for key in keys if key in self._keys), None)
+        if key is None:
+            return None if self._results else []
+        values = [result.get(key, _ABSENT) for result in self._results]
+        for i, value in enumerate(values):
+            if value is _ABSENT:
+                raise DataError(f"{_where(self._source, i)}: expected '{key}' in every entry or in none, got none here")
+            if not is_right(value):
+                raise DataError(f"{_where(self._source, i)}: expected {expected} under '{key}', got {_short(value)}")
+        return values
+
+    def required(self, keys: Sequence[str], is_right: Callable[[Any], bool], expected: str) -> list[Any]:
+        values = self.optional(keys, is_right, expected)
+        if values is None:
+            got = ", ".join(self._results[0])
+            raise DataError(f"{_where(self._source, 0)}: expected {expected} under '{keys[-1]}', got the keys {_short(got)}")
+        return values
+
+    def known_ids(self, key: str, known: np.ndarray) -> np.ndarray:
+        """(D,) int64: the id that each entry has under `key`, one of `known`."""
+        expected = set(known.tolist())
+        listed = f", one of {str(sorted(expected))[:100]}," if len(expected) <= 20 else ""
+        ids = self.required([key], lambda value: _is_integer(value) and value in expected, f"an id that the ground truth has{listed}")
+        return np.array(ids, np.int64)
+
+
 def _load(path: Path) -> Any:
+    # Objects of JSON make no cycles, but the collector would walk them again and again while they grow in number: half of the time.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         return orjson.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: expected a readable results file, got: {error.strerror or error}") from None
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path}: expected a JSON list of detections, got a fault: {error}") from None
-
-
-def _check_entry(result: Any, with_layer: bool, where: str) -> None:
-    if not isinstance(result, dict):
-        raise DataError(f"{where}: expected an object, got {_short(result)}")
-    missing = [key for key in _REQUIRED if key not in result]
-    if missing:
-        raise DataError(f"{where}: expected the keys {', '.join(_REQUIRED)}, got none of the name '{missing[0]}'")
-    if not _is_number(result["score"]):
-        raise DataError(f"{where}: expected a finite number under 'score', got {_short(result['score'])}")
-    box = result["bbox"]
-    if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4 or not all(map(_is_number, box)) or box[2] < 0 or box[3] < 0:
-        raise DataError(f"{where}: expected four finite numbers [x, y, width, height] under 'bbox', got {_short(box)}")
-    if ("layer" in result) != with_layer:
-        raise DataError(f"{where}: expected 'layer' in every entry or in none, got {'one' if 'layer' in result else 'none'} here")
-    if with_layer and not (_is_integer(result["layer"]) and 0 <= result["layer"] < 1 << 31):
-        raise DataError(f"{where}: expected an integer from 0 under 'layer', got {_short(result['layer'])}")
-
-
-def _known_ids(results: Sequence[dict], key: str, known: np.ndarray, source: str) -> np.ndarray:
-    """(D,) int64: the id that each entry has under `key`, one of `known`."""
-    expected = set(known.tolist())
-    for i, result in enumerate(results):
-        if not _is_integer(result[key]) or result[key] not in expected:
-            listed = f": one of {str(sorted(expected))[:100]}" if len(expected) <= 20 else ""
-            raise DataError(f"{_where(source, i)}: expected {key} to be known to the ground truth{listed}, got {_short(result[key])}")
-    return np.array([result[key] for result in results], np.int64)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _where(source: str, entry: int) -> str:
@@ -138,6 +166,20 @@ def _is_integer(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return (type(value) in (float, int) or isinstance(value, np.integer | np.floating)) and math.isfinite(value)
+
+
+def _is_layer(value: Any) -> bool:
+    return _is_integer(value) and 0 <= value < 1 << 31
+
+
+def _is_box(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple | np.ndarray) and len(value) == 4 and all(map(_is_number, value)) and value[2] >= 0 and value[3] >= 0
+    )
+
+
+def _is_mask(value: Any) -> bool:
+    return value is not None  # what it holds is checked when it is decoded
 
 
 def _short(value: Any) -> str:

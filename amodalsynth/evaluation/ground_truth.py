@@ -12,12 +12,13 @@ import numpy as np
 
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.errors import DataError
-from amodalsynth.masks import MaskSpans
+from amodalsynth.masks import MaskSpans, boxes
 from amodalsynth.segmentation import VISIBLE_KEYS, amodal_segmentation, mask_areas, segmentation_spans
 
 _BLOCK = 16  # images decoded together
 UNKNOWN = -1  # a layer that the file does not record
 _RATE_KEYS = ("occlude_rate", "occluded_rate")
+_BOX_KEYS = ("amodal_bbox", "a_bbox", "bbox")  # of the amodal mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ImageTruth:
     def visible_segmentations(self) -> list[Any] | None:
         """None where an annotation has no visible mask."""
         segmentations = [next((a[key] for key in VISIBLE_KEYS if key in a), None) for a in self.annotations]
-        return None if None in segmentations else segmentations
+        return None if any(segmentation is None for segmentation in segmentations) else segmentations
 
     def crowd(self) -> np.ndarray:
         """(G,) bool: COCO's `iscrowd`."""
@@ -49,10 +50,13 @@ class ImageTruth:
         self._refuse(found, "category_id", f"a category_id out of {str(category_ids.tolist())[:200]}")
         return np.array(found, np.int64)
 
-    def box_xywh(self) -> np.ndarray:
-        """(G, 4) float64: `bbox`, of the amodal mask."""
-        boxes = [box if _is_box(box := annotation.get("bbox")) else None for annotation in self.annotations]
-        self._refuse(boxes, "bbox", "four finite numbers [x, y, width, height] under 'bbox'")
+    def box_xywh(self, masks: MaskSpans) -> np.ndarray:
+        """(G, 4) float64: the box of the amodal mask, from its key, else from the first G of `masks`."""
+        key = next((key for key in _BOX_KEYS if any(key in annotation for annotation in self.annotations)), None)
+        if key is None:
+            return boxes_xywh(masks)[: len(self.annotations)]
+        boxes = [box if _is_box(box := annotation.get(key)) else None for annotation in self.annotations]
+        self._refuse(boxes, key, f"four finite numbers [x, y, width, height] under '{key}'")
         return np.array(boxes, np.float64).reshape(-1, 4)
 
     def layer(self) -> np.ndarray:
@@ -62,8 +66,11 @@ class ImageTruth:
         self._refuse(layers, "layer", "an integer from 0 under 'layer'")
         return np.array(layers, np.int64)
 
-    def occlusion_rate(self, amodal_area: np.ndarray) -> np.ndarray:
-        """(G,) float64 in [0, 1]: from its key, else from the areas of the visible and the amodal mask; NaN where neither is there."""
+    def occlusion_rate(self, masks: MaskSpans) -> np.ndarray:
+        """(G,) float64 in [0, 1]: from its key, else from the areas of the visible masks and of the amodal ones, the first G of `masks`.
+
+        NaN where neither is there.
+        """
         rates = [next((a[key] for key in _RATE_KEYS if key in a), math.nan) for a in self.annotations]
         rates = [rate if type(rate) in (int, float) and not (rate < 0 or rate > 1) else None for rate in rates]
         self._refuse(rates, _RATE_KEYS[0], f"a number from 0 to 1 under '{_RATE_KEYS[0]}'")
@@ -72,6 +79,7 @@ class ImageTruth:
         if visible is None or not np.isnan(rate).any():
             return rate
         visible_area = mask_areas(segmentation_spans(visible, self.size_hw, self.where))
+        amodal_area = mask_areas(masks)[: len(self.annotations)]
         return np.clip(1 - visible_area / np.maximum(amodal_area, 1), 0, 1)
 
     def occlusion_order(self) -> np.ndarray | None:
@@ -158,6 +166,13 @@ def decode_images(segmentations: Sequence[list[Any]], size_hw: tuple[int, int], 
         split = masks.split[first : last + 1]
         result.append(MaskSpans(masks.size_hw, masks.begin[split[0] : split[-1]], masks.end[split[0] : split[-1]], split - split[0]))
         first = last
+    return result
+
+
+def boxes_xywh(masks: MaskSpans) -> np.ndarray:
+    """(M, 4) float64 [x, y, width, height]; zeros for an empty mask."""
+    result = boxes(masks).astype(np.float64)
+    result[:, 2:] -= result[:, :2]
     return result
 
 

@@ -18,6 +18,8 @@ from amodalsynth.evaluation.detections import Detections
 from amodalsynth.evaluation.ground_truth import GroundTruth, ImageTruth
 from amodalsynth.masks import MaskSpans
 
+_BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -35,7 +37,7 @@ def keep(matching: Matching, score: np.ndarray) -> Kept:
     """Keep from the score of the largest F1 on, the highest such score; a detection that is matched with an ignored instance is left out."""
     truth = matching.truth[:, 0].astype(np.int64)
     ignored = np.append(matching.ignored, False)  # one more, where UNMATCHED points
-    counted = np.flatnonzero(matching.evaluated & ~ignored[truth])
+    counted = np.flatnonzero(matching.ranking.evaluated & ~ignored[truth])
     by_score = counted[np.argsort(-score[counted], kind="stable")]
     num_right = np.cumsum(truth[by_score] != UNMATCHED)
     f1 = 2 * num_right / (np.arange(1, len(by_score) + 1) + np.count_nonzero(~matching.ignored))
@@ -65,10 +67,11 @@ def amodal_miou(kept: Kept, overlaps: Overlaps, detections: Detections, truths: 
 
 @dataclass(slots=True)
 class OcclusionTally:
-    """Sums over images of what the layers of kept detections imply; `order_known` and `visible_known` fall where an image lacks the truth.
+    """Sums over images of what kept detections say of occlusion; `order_known` and `visible_known` fall where an image lacks the truth.
 
     The implied order: i is occluded by j where their amodal masks overlap and the layer of j is smaller (eq. 1; by eq. 2 an occluder's
-    layer is the smaller one). The implied invisible mask of i: its part under the amodal masks of kept detections with a smaller layer.
+    layer is the smaller one). The invisible mask of i: its amodal mask without its visible one; of results without visible masks, its part
+    under the amodal masks of kept detections with a smaller layer.
     """
 
     order_known: bool = True
@@ -79,21 +82,23 @@ class OcclusionTally:
     num_occluded: int = 0
     sum_invisible_iou: float = 0.0
 
-    def add(self, image: ImageTruth, matched: np.ndarray, layer: np.ndarray, masks: MaskSpans) -> None:
+    def add(self, image: ImageTruth, matched: np.ndarray, layer: np.ndarray | None, masks: MaskSpans, *, with_visible: bool) -> None:
         """Add an image with P kept detections: the instance of the image that each is matched with, or UNMATCHED, and its layer, (P,) int64.
 
-        masks: the amodal masks of the detections and, where the image has visible masks, the amodal and the visible masks of its N instances.
+        masks: the amodal masks of the detections, `with_visible` their visible masks too, and, where the image has visible masks, the amodal
+        and the visible masks of its N instances.
         """
         crowd, order = image.crowd(), image.occlusion_order()
         size, inside = _cells(masks)
-        mask, truth = inside[: len(matched)], inside[len(matched) :]  # (P, K) and (2 N, K)
-        nearer = layer[:, None] > layer  # (P, P): j is nearer than i
-        self.order_known &= order is not None
+        count, first = len(matched), len(matched) * (1 + with_visible)
+        mask, truth = inside[:count], inside[first:]  # (P, K) and (2 N, K)
+        self.order_known &= order is not None and layer is not None
         self.visible_known &= image.visible_segmentations is not None
+        nearer = None if layer is None else layer[:, None] > layer  # (P, P): j is nearer than i
         if self.order_known:
             self._add_order(nearer & (mask @ (mask * size).T > 0), order & ~crowd & ~crowd[:, None], matched)
         if self.visible_known:
-            hidden = mask & (nearer.astype(np.float32) @ mask > 0)
+            hidden = mask & (~inside[count:first] if with_visible else nearer.astype(np.float32) @ mask > 0)
             amodal_mask, visible_mask = truth[: len(crowd)], truth[len(crowd) :]  # (N, K) each
             self._add_invisible(size, hidden, amodal_mask & ~visible_mask & ~crowd[:, None], matched)
 
@@ -135,13 +140,17 @@ def unknown_order() -> dict[str, float | None]:
 
 def _cells(masks: MaskSpans) -> tuple[np.ndarray, np.ndarray]:
     """Cut the frame wherever one of M masks begins or ends: size (K,) float64 in pixels, perhaps 0, and inside (M, K) bool of each cell."""
+    num_masks, num_spans = len(masks.split) - 1, len(masks.begin)
     position = np.concatenate([masks.begin, masks.end])
-    order = np.argsort(position, kind="stable")
-    owner = np.repeat(np.arange(len(masks.split) - 1), np.diff(masks.split))
-    change = np.zeros((len(masks.split) - 1, len(order)), np.int8)
-    change[np.tile(owner, 2)[order], np.arange(len(order))] = np.where(order < len(owner), 1, -1)
+    order = np.argsort(position, kind="stable")  # quick, as every mask is sorted already
     size = np.diff(position[order], append=position[order[-1:]]).astype(np.float64)
-    return size, np.cumsum(change, axis=1, dtype=np.int8).astype(bool)
+    # A bit for each mask, eight in a byte, which turns where the mask begins or ends.
+    span = np.where(order < num_spans, order, order - num_spans)
+    mask = np.repeat(np.arange(num_masks), np.diff(masks.split))[span]
+    turns = np.zeros(((num_masks + 7) // 8, len(order)), np.uint8)
+    turns[mask >> 3, np.arange(len(order))] = _BITS[mask & 7]
+    inside = np.bitwise_xor.accumulate(turns, axis=1)[:, None] & _BITS[:, None] != 0  # (M / 8, 8, K)
+    return size, inside.reshape(8 * len(turns), len(order))[:num_masks]
 
 
 def _percent(part: float, whole: int) -> float | None:

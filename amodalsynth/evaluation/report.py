@@ -10,6 +10,7 @@ def format_evaluation(evaluation: dict[str, Any]) -> str:
     rows: list[tuple[str, dict | None]] = [
         ("box", evaluation["box"]),
         ("mask", evaluation["mask"]),
+        ("visible mask", evaluation["visible"]),
         ("mask, category and layer", evaluation["mask_category_layer"]),
         ("mask by layer, any category", None),
         *((f"  {name}", scores) for name, scores in evaluation["mask_by_layer"].items()),

@@ -19,13 +19,13 @@ from isal import isal_zlib
 IMAGE_FORMATS = ("jpg", "png", "webp")
 
 _UP = 2  # PNG filter type: each byte minus the one above it
-_COLOR_TYPE = {3: 2, 4: 6}  # channels -> PNG colour type
+_COLOR_TYPE = {1: 0, 3: 2, 4: 6}  # channels -> PNG colour type
 _HEAD = 16  # bytes: the longest input that ISA-L leaves to its careful loop
 _BLOCK = tarfile.BLOCKSIZE
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """(h, w, 3 or 4) uint8 RGB or RGBA, straight alpha -> a PNG file."""
+    """(h, w, 1, 3 or 4) uint8 grey, RGB or RGBA, straight alpha -> a PNG file."""
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     filtered = np.empty((height, 1 + width * channels), np.uint8)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import xxhash
 
 from amodalsynth import masks
-from amodalsynth.annotation import Annotation
 from amodalsynth.types import Placement, Rendering, Scene
 
 HASH_DIGITS = 16  # hexadecimal digits of a content hash in a recipe; the whole hashes are in dataset.json
+
+
+class Instances(Protocol):
+    """What an image's annotations are written from, farthest instance first, as `Annotation` and `derive.Derived` have it."""
+
+    category_id: np.ndarray
+    spans: masks.MaskSpans
+    occlusion_order: np.ndarray
+    direct_occlusion: np.ndarray
+    layer_order: np.ndarray
+
+    @property
+    def amodal_area(self) -> np.ndarray: ...
+
+    @property
+    def visible_area(self) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
 
 
 def image_entry(image_id: int, file_name: str, size_hw: tuple[int, int], background_name: str) -> dict[str, Any]:
@@ -19,7 +37,7 @@ def image_entry(image_id: int, file_name: str, size_hw: tuple[int, int], backgro
     return {"id": image_id, "file_name": file_name, "width": size_hw[1], "height": size_hw[0], "background": {"file_name": background_name}}
 
 
-def annotation_entries(first_id: int, image_id: int, annotation: Annotation) -> list[dict[str, Any]]:
+def annotation_entries(first_id: int, image_id: int, annotation: Instances) -> list[dict[str, Any]]:
     """The entries of COCO's `annotations` for one image, farthest instance first; ids count up from `first_id`."""
     count = len(annotation)
     codes = masks.run_lengths(annotation.spans)

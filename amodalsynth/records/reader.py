@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from amodalsynth import drawing
 from amodalsynth.annotation import Annotation
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.compositing import compose
 from amodalsynth.errors import DataError
-from amodalsynth.masks import pack_masks
+from amodalsynth.masks import MAX_INSTANCES, pack_masks
 from amodalsynth.records.description import read_description
 from amodalsynth.records.layout import Layout
 from amodalsynth.rng import SPLITS
@@ -135,12 +135,17 @@ class Record:
 
     @property
     def background(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB: the scene without any instance."""
+        """(H, W, 3) uint8 RGB: the scene without any instance; `DataError` where the data set was imported and has none."""
+        if "background" not in self.image_entry:
+            raise DataError(f"{self._reader.layout.root}: has no backgrounds: it was imported, not generated")
         return self._reader.picture(self._reader.layout.backgrounds, self.image_entry["background"]["file_name"], "RGB")
 
     @property
     def annotation(self) -> Annotation:
-        """Masks, orders and layers of the N instances, derived from the amodal masks and the paint order."""
+        """Masks, orders and layers of the N instances, derived from the amodal masks and the paint order; `DataError` above 64 instances."""
+        if len(self.entries) > MAX_INSTANCES:
+            found = f"image {self.image_id} has {len(self.entries)} instances"
+            raise DataError(f"{self._reader.layout.root}: {found}, expected at most {MAX_INSTANCES}; read them with amodalsynth.labelled")
         masks = [decode_segmentation(e["segmentation"], self.size_hw, f"annotation {e['id']}") for e in self.entries]
         amodal = np.stack(masks) if masks else np.zeros((0, *self.size_hw), bool)
         return Annotation.from_instance_map(np.array([e["category_id"] for e in self.entries], np.int64), pack_masks(amodal))
@@ -176,4 +181,5 @@ def open_dataset(out: str | Path, split: str | None = None) -> DatasetReader:
 
 def _decode(source: Path | BinaryIO, mode: str) -> np.ndarray:
     with Image.open(source) as picture:
+        ImageOps.exif_transpose(picture, in_place=True)  # photos that were imported; a generated image has no orientation
         return np.array(picture.convert(mode))

@@ -1,0 +1,129 @@
+"""Annotations of other people as their file has them, in one shape for all formats: what `import` derives from and `validate` judges.
+
+Nothing here is trusted or derived: values that a file lacks are None, and those that it has are as it has them, right or wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+_KEPT = 100  # faults of a kind that are kept in words
+
+
+class Faults:
+    """(kind, where, message) of what is wrong with a file as a whole: the first of each kind, and of the others how many there are."""
+
+    def __init__(self) -> None:
+        self.more: Counter[str] = Counter()
+        self._first: list[tuple[str, str, str]] = []
+        self._number: Counter[str] = Counter()
+
+    def add(self, kind: str, where: str, message: str) -> None:
+        self._number[kind] += 1
+        if self._number[kind] <= _KEPT:
+            self._first.append((kind, where, message))
+        else:
+            self.more[kind] += 1
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        return iter(self._first)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInstance:
+    """An instance as a file declares it.
+
+    where: names it in errors ("annotation 17", "image 3, region 2"). instance_id: unique in the file, where the format has ids. category: a key of
+    `Source.categories`. amodal, visible, invisible: segmentations as `segmentation.segmentation_spans` reads them (run-length code or polygons).
+    The other values are those of docs/format.md's keys, boxes [x, y, width, height].
+    """
+
+    where: str
+    instance_id: Any = None
+    category: Any = None
+    amodal: Any = None
+    visible: Any = None
+    invisible: Any = None
+    box: Any = None
+    visible_box: Any = None
+    area: Any = None
+    visible_area: Any = None
+    rate: Any = None
+    paint_order: Any = None
+    occluded_by: Any = None
+    directly_occluded_by: Any = None
+    layer: Any = None
+    crowd: Any = None
+    point_coords: Any = None
+    point_labels: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """An image as a file declares it. in_front: pairs (i, j) of indices into `instances`, i in front of j, where the format orders pairs."""
+
+    where: str
+    image_id: Any
+    file_name: Any
+    size_hw: tuple[Any, Any] | None
+    instances: tuple[SourceInstance, ...]
+    in_front: tuple[tuple[int, int], ...] = ()
+
+
+class Source(Protocol):
+    """An opened file or folder of a format; a context manager.
+
+    format: the registry's name. path: for errors. images: the folder that file names are relative to, if known. categories: key -> name. faults:
+    what was found wrong with the file as a whole while opening, of `validate`'s kinds (duplicate ids, dangling references, ...); a file that
+    cannot be read at all raises `DataError` instead.
+    """
+
+    format: str
+    path: Path
+    images: Path | None
+    categories: Mapping[Any, str]
+    faults: Faults
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[SourceImage]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSource:
+    """A `Source` put together by a module of this package.
+
+    read: iterates over the images, each time from the first. on_close: frees what is held open.
+    """
+
+    format: str
+    path: Path
+    images: Path | None
+    categories: Mapping[Any, str]
+    num_images: int
+    read: Callable[[], Iterator[SourceImage]]
+    faults: Faults = field(default_factory=Faults)
+    on_close: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return self.num_images
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        return self.read()
+
+    def close(self) -> None:
+        if self.on_close is not None:
+            self.on_close()
+
+    def __enter__(self) -> OpenedSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
