@@ -275,5 +275,5 @@ def test_eight_images_are_learned_from_ten_points(name: str, tmp_path: Path) -> 
 def test_eight_images_are_learned_from_dense_points(name: str, tmp_path: Path) -> None:
     config = replace(HEADS[name], num_points=196, points_per_iteration=196)
     scenes = Scenes(config, tmp_path / "scenes.json")
-    evaluation = scenes.evaluate(learn_by_heart(config, scenes, 240))
+    evaluation = scenes.evaluate(learn_by_heart(config, scenes, 300))
     assert evaluation["mask"]["AP"] > 90
