@@ -30,7 +30,17 @@ from .options import counting_bar, dataset_argument, existing
     help="Of coco: how `segmentation` is written.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of coco-points: seed of points drawn anew.")
-def command(format_name: str, out: Path | None, to: Path, split: str, images: str, segmentation: str, rle: str, seed: int) -> None:
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="PIXELS",
+    help="Of polygons: how far points may be taken away from the outline, 0 for none.",
+)
+def command(
+    format_name: str, out: Path | None, to: Path, split: str, images: str, segmentation: str, rle: str, seed: int, tolerance: float
+) -> None:
     """Write the data set OUT, or one of its COCO files, in the format FORMAT that others read (`amodalsynth formats` lists them).
 
     Without OUT, ./intra-afruit. What the format cannot hold is counted in a warning.
@@ -38,7 +48,7 @@ def command(format_name: str, out: Path | None, to: Path, split: str, images: st
     from amodalsynth.exporters.base import ExportOptions
     from amodalsynth.exporters.driver import export_dataset
 
-    options = ExportOptions(images=images, segmentation=segmentation, rle=rle, seed=seed)
+    options = ExportOptions(images=images, segmentation=segmentation, rle=rle, seed=seed, tolerance=tolerance)
     splits = None if split == "all" else (split,)
     with counting_bar("exporting", "images") as progress:
         report = export_dataset(format_name, existing(out), to, splits=splits, options=options, progress=progress)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amodalsynth.exporters import FORMATS
+from amodalsynth.exporters import FORMATS, abouts
+from amodalsynth.exporters.polygons import PIXELS_CHANGED
 from tests.formats_support import read_json, tiny_dataset, write_scenes
 from tests.tiny_runs import call
 
@@ -37,13 +38,33 @@ def test_losses_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ]
 
 
+def test_simplified_outlines_are_warned_of(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every format with polygons obeys --tolerance; boxes, areas and run-length codes stay those of the masks."""
+    simplified = {about.name for about in abouts() if "tolerance" in about.options}
+    assert simplified == {"coco", "cocoa", "kins", "aisformer", "bcnet", "aistron", "yolo-seg"}
+    for name in sorted(simplified):
+        size, warnings = [], []
+        for tolerance in (0, 2):
+            to = tmp_path / f"{name}-{tolerance}"
+            form = ["--rle", "polygon"] if name == "coco" else []
+            _, warned = call(
+                capsys, "export", name, data, "--to", to, "--split", "train", "--images", "none", *form, "--tolerance", tolerance
+            )
+            size.append(sum(path.stat().st_size for path in to.rglob("*") if path.suffix in (".json", ".txt") and path.stem != "croissant"))
+            warnings.append(PIXELS_CHANGED in warned)
+        assert size[1] < 0.9 * size[0] and warnings == [False, True], name
+    exact, simple = (read_json(tmp_path / f"kins-{tolerance}" / "annotations" / "instances_train.json") for tolerance in (0, 2))
+    for a, b in zip(exact["annotations"], simple["annotations"], strict=True):
+        assert a.pop("segmentation") != b.pop("segmentation") and a == b
+
+
 def test_formats_lists_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     said, _ = call(capsys, "formats")
     assert all(f"\n{name} " in f"\n{said}" for name in FORMATS)
     assert said.count("lost: ") == len(FORMATS)
     listed = json.loads(call(capsys, "formats", "--json")[0])
     assert [about["name"] for about in listed] == list(FORMATS)
-    assert listed[0]["options"] == ["images", "segmentation", "rle"]
+    assert listed[0]["options"] == ["images", "segmentation", "rle", "tolerance"]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +72,11 @@ def test_formats_lists_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["kns"], 2, "unknown format 'kns'; did you mean 'kins'?"),
         (["zzz"], 2, "unknown format 'zzz'; known: coco, coco-points"),
-        (["kins", "--rle", "polygon"], 2, "--rle polygon: the format kins does not obey it; it obeys --images"),
+        (["kins", "--rle", "polygon"], 2, "--rle polygon: the format kins does not obey it; it obeys --images, --tolerance"),
         (["coco", "--seed", "3"], 2, "--seed 3: the format coco does not obey it"),
+        (["uoais", "--tolerance", "1"], 2, "--tolerance 1.0: the format uoais does not obey it; it obeys --images"),
+        (["coco", "--tolerance", "1"], 2, "--tolerance 1.0: the format coco obeys it with --rle polygon only, got --rle compressed"),
+        (["kins", "--tolerance", "inf"], 2, "tolerance: expected a finite number of pixels, 0 or more, got inf"),
         (["coco", "--split", "val"], 3, "no finished split 'val'; finished: train, test"),
     ],
 )

@@ -7,7 +7,7 @@ converter, which knows no order, takes all neighbours there.
 from __future__ import annotations
 
 from amodalsynth.exporters.base import About
-from amodalsynth.exporters.flat import NEVER_HELD, FlatFormat
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD, FlatFormat
 
 EXPORTER = FlatFormat(
     About(
@@ -15,8 +15,8 @@ EXPORTER = FlatFormat(
         "AISFormer, with the occluders' polygons",
         "AISFormer (MASK_FORMAT polygon)",
         "annotations/instances_<split>.json, images/<split>/",
-        (NEVER_HELD, "invisible masks", "holes, for readers other than pycocotools (bridged)"),
-        ("images",),
+        (NEVER_HELD, "invisible masks", "holes, for readers other than pycocotools (bridged)", IF_SIMPLIFIED),
+        ("images", "tolerance"),
     ),
     {
         "segmentation": "amodal_polygons",

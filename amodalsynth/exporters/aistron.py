@@ -7,7 +7,7 @@ AIStron's own converters, which know no order, give the neighbours within the am
 from __future__ import annotations
 
 from amodalsynth.exporters.base import About
-from amodalsynth.exporters.flat import NEVER_HELD, FlatFormat
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD, FlatFormat
 
 EXPORTER = FlatFormat(
     About(
@@ -15,8 +15,8 @@ EXPORTER = FlatFormat(
         "AIStron: AISFormer, BCNet and Mask R-CNN in one toolbox",
         "AIStron (INPUT.MASK_FORMAT polygon)",
         "annotations/instances_<split>.json, images/<split>/",
-        (NEVER_HELD, "invisible masks", "holes, for readers other than pycocotools (bridged)"),
-        ("images",),
+        (NEVER_HELD, "invisible masks", "holes, for readers other than pycocotools (bridged)", IF_SIMPLIFIED),
+        ("images", "tolerance"),
     ),
     {
         "segmentation": "amodal_polygons",

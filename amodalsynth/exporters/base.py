@@ -34,12 +34,14 @@ class ExportOptions:
 
     images: "copy", "link" or "none". segmentation: "amodal" or "visible", of what `segmentation` is in flat COCO. rle: "compressed",
     "uncompressed" or "polygon", how masks are written there. seed: of points that are drawn.
+    tolerance: pixels by which outlines may be simplified where masks are written as polygons; 0 keeps them exact.
     """
 
     images: str = "copy"
     segmentation: str = "amodal"
     rle: str = "compressed"
     seed: int = 0
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

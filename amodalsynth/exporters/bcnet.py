@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amodalsynth.exporters.base import About
-from amodalsynth.exporters.flat import NEVER_HELD, FlatFormat
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD, FlatFormat
 
 EXPORTER = FlatFormat(
     About(
@@ -11,8 +11,8 @@ EXPORTER = FlatFormat(
         "BCNet, with the occluders' polygons",
         "BCNet",
         "annotations/instances_<split>.json, images/<split>/",
-        (NEVER_HELD, "visible and invisible masks", "holes, for readers other than pycocotools (bridged)"),
-        ("images",),
+        (NEVER_HELD, "visible and invisible masks", "holes, for readers other than pycocotools (bridged)", IF_SIMPLIFIED),
+        ("images", "tolerance"),
     ),
     {
         "segmentation": "amodal_polygons",

@@ -5,25 +5,23 @@ Readers take the presence of a visible mask for occlusion.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
-from amodalsynth.exporters.base import About
-from amodalsynth.exporters.flat import NEVER_HELD
+from amodalsynth.exporters.base import About, Job
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD
 from amodalsynth.exporters.nested import NestedFormat
 from amodalsynth.exporters.polygons import one_polygon
 from amodalsynth.labelled import LabelledImage
 
 
-def _regions(image: LabelledImage, categories: Mapping[int, str], losses: Counter[str]) -> list[dict[str, Any]]:
+def _regions(image: LabelledImage, job: Job) -> list[dict[str, Any]]:
     _, visible, invisible = image.codes
     area, _, hidden = image.areas.tolist()
     rate = image.occlusion_rate.tolist()
     return [
         {
-            "segmentation": one_polygon(mask, losses),
-            "name": categories[category],
+            "segmentation": one_polygon(mask, job.losses, job.options.tolerance),
+            "name": job.categories[category],
             "area": area[i],
             "isStuff": 0,
             "occlude_rate": rate[i],
@@ -41,11 +39,12 @@ EXPORTER = NestedFormat(
         "annotations/instances_<split>.json, images/<split>/",
         (
             "holes and fragments of amodal masks, for readers other than pycocotools (bridged: one polygon an instance)",
+            IF_SIMPLIFIED,
             "ids of instances and categories (categories by name)",
             "direct occlusion",
             NEVER_HELD,
         ),
-        ("images",),
+        ("images", "tolerance"),
     ),
     _regions,
     with_categories=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import math
 import os
 import shutil
 from collections import Counter
@@ -105,6 +106,8 @@ def _check_options(about: About, options: ExportOptions) -> None:
             raise ConfigurationError(f"--{field.name} {value}: the format {about.name} does not obey it; it obeys {obeyed}")
     if options.seed < 0:
         raise ConfigurationError(f"seed: expected 0 or more, got {options.seed}")
+    if not 0 <= options.tolerance < math.inf:
+        raise ConfigurationError(f"tolerance: expected a finite number of pixels, 0 or more, got {options.tolerance}")
 
 
 def _sources(out: Path, splits: tuple[str, ...] | None) -> dict[str, Path]:

@@ -20,6 +20,7 @@ from amodalsynth.exporters.polygons import one_polygon, polygons
 from amodalsynth.labelled import LabelledImage
 
 NEVER_HELD = "appearances and backgrounds"
+IF_SIMPLIFIED = "exact outlines (--tolerance: simplified)"
 COMMON = {"id": "id", "image_id": "image_id", "category_id": "category_id", "iscrowd": "zero"}
 EXTRA = {key: key for key in ("paint_order", "occluded_by", "directly_occluded_by", "layer")}
 
@@ -27,8 +28,8 @@ EXTRA = {key: key for key in ("paint_order", "occluded_by", "directly_occluded_b
 class Columns:
     """What an annotation can say of each of the N instances of an image; every attribute is a list of N values, made when it is first asked for."""
 
-    def __init__(self, image: LabelledImage, losses: Counter[str]) -> None:
-        self._image, self._losses, self._count = image, losses, len(image)
+    def __init__(self, image: LabelledImage, losses: Counter[str], tolerance: float) -> None:
+        self._image, self._losses, self._tolerance, self._count = image, losses, tolerance, len(image)
 
     id = property(lambda self: self._image.annotation_id.tolist())
     image_id = property(lambda self: [self._image.image_id] * self._count)
@@ -54,11 +55,11 @@ class Columns:
     visible_box = property(lambda self: self._boxes[1])
     amodal_counts = property(lambda self: self._uncompressed(0))
     visible_counts = property(lambda self: self._uncompressed(1))
-    amodal_polygons = cached_property(lambda self: [polygons(mask, self._losses) for mask in self._image.pixels[0]])  # maybe under two keys
-    visible_polygons = property(lambda self: [polygons(mask, self._losses) for mask in self._image.pixels[1]])
+    amodal_polygons = cached_property(lambda self: self._polygons(self._image.pixels[0]))  # maybe under two keys
+    visible_polygons = property(lambda self: self._polygons(self._image.pixels[1]))
     occluder_polygons = property(lambda self: self._seen_in_box(self._image.occlusion_order))
     neighbour_polygons = property(lambda self: self._seen_in_box(~np.eye(self._count, dtype=bool)))
-    amodal_ring = property(lambda self: [[one_polygon(mask, self._losses)] for mask in self._image.pixels[0]])
+    amodal_ring = property(lambda self: [[one_polygon(mask, self._losses, self._tolerance)] for mask in self._image.pixels[0]])
 
     @cached_property
     def _codes(self) -> tuple[list[dict], list[dict], list[dict]]:
@@ -93,8 +94,11 @@ class Columns:
         for others, (x, y, width, height) in zip(relation, self._boxes[0]):
             seen = np.zeros(self._image.size_hw, bool)
             seen[y : y + height, x : x + width] = visible[others, y : y + height, x : x + width].any(axis=0)
-            outlines.append(polygons(seen, self._losses) if seen.any() else [])
+            outlines.append(polygons(seen, self._losses, self._tolerance) if seen.any() else [])
         return outlines
+
+    def _polygons(self, masks: np.ndarray) -> list[list[list[float]]]:
+        return [polygons(mask, self._losses, self._tolerance) for mask in masks]
 
     def _ids(self, relation: np.ndarray) -> list[list[int]]:
         return [self._image.annotation_id[row].tolist() for row in relation]
@@ -140,7 +144,7 @@ class FlatWriter:
         self.arrays = JsonArrays(job.to / file.format(split=job.split), header or coco_header(job), arrays)
 
     def add(self, image: LabelledImage) -> None:
-        columns = Columns(image, self._job.losses)
+        columns = Columns(image, self._job.losses, self._job.options.tolerance)
         self.arrays.add("images", self._entry(image))
         more = self._more(image) if self._more else [{}] * len(image)
         for values, further in zip(zip(*(getattr(columns, column) for column in self._keys.values())), more):

@@ -6,7 +6,7 @@ Its readers take a second polygon for another mask, so there is never one.
 from __future__ import annotations
 
 from amodalsynth.exporters.base import About
-from amodalsynth.exporters.flat import NEVER_HELD, FlatFormat
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD, FlatFormat
 
 EXPORTER = FlatFormat(
     About(
@@ -18,8 +18,9 @@ EXPORTER = FlatFormat(
             NEVER_HELD,
             "invisible masks",
             "holes and fragments of amodal masks, for readers other than pycocotools (bridged: one polygon an instance)",
+            IF_SIMPLIFIED,
         ),
-        ("images",),
+        ("images", "tolerance"),
     ),
     {
         "segmentation": "amodal_ring",

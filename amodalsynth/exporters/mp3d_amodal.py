@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
-from amodalsynth.exporters.base import About
+from amodalsynth.exporters.base import About, Job
 from amodalsynth.exporters.flat import NEVER_HELD
 from amodalsynth.exporters.nested import NestedFormat
 from amodalsynth.labelled import LabelledImage
 
 
-def _regions(image: LabelledImage, categories: Mapping[int, str], losses: Counter[str]) -> list[dict[str, Any]]:
+def _regions(image: LabelledImage, job: Job) -> list[dict[str, Any]]:
     amodal, visible, invisible = image.codes
     area, rate = image.areas[0].tolist(), image.occlusion_rate.tolist()
     return [
@@ -21,7 +19,7 @@ def _regions(image: LabelledImage, categories: Mapping[int, str], losses: Counte
             "visible_mask": visible[i],
             "invisible_mask": invisible[i],
             "category_id": category,
-            "name": categories[category],
+            "name": job.categories[category],
             "area": area[i],
             "isStuff": 0,
             "occlude_rate": rate[i],

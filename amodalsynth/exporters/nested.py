@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,14 @@ from amodalsynth.exporters.flat import image_entry, place_image
 from amodalsynth.exporters.json_writer import JsonArrays, coco_header
 from amodalsynth.labelled import LabelledImage
 
-Regions = Callable[[LabelledImage, Mapping[int, str], Counter[str]], list[dict[str, Any]]]
+Regions = Callable[[LabelledImage, Job], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class NestedFormat:
     """The exporter of a dialect that differs from others by its regions.
 
-    regions: the image, the names of the categories and what counts losses -> a region an instance, farthest first. with_categories: whether
+    regions: the image and its job -> a region an instance, farthest first. with_categories: whether
     the file lists the categories.
     """
 
@@ -45,7 +44,7 @@ class NestedWriter:
     def add(self, image: LabelledImage) -> None:
         """Images and annotations are read side by side, so each image has its annotation, also where it shows nothing."""
         self._num_images += 1
-        regions = self._regions(image, self._job.categories, self._job.losses)[::-1]
+        regions = self._regions(image, self._job)[::-1]
         self._arrays.add("images", image_entry(image))
         self._arrays.add(
             "annotations",

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from amodalsynth.exporters.base import About, Job
-from amodalsynth.exporters.flat import NEVER_HELD
+from amodalsynth.exporters.flat import IF_SIMPLIFIED, NEVER_HELD
 from amodalsynth.exporters.polygons import one_polygon
 from amodalsynth.labelled import LabelledImage
 from amodalsynth.rng import SPLITS
@@ -31,7 +31,7 @@ class _Writer:
         width_height = np.array(image.size_hw[::-1])
         lines = []
         for category, mask in zip(image.category_id.tolist(), image.pixels[0]):
-            ring = np.array(one_polygon(mask, self._job.losses)).reshape(-1, 2) / width_height
+            ring = np.array(one_polygon(mask, self._job.losses, self._job.options.tolerance)).reshape(-1, 2) / width_height
             if len(ring):
                 lines.append(" ".join([str(self._number[category]), *(f"{value:.7g}" for value in ring.ravel().tolist())]) + "\n")
         (self._labels / f"{name}.txt").write_text("".join(lines), encoding="ascii")
@@ -56,8 +56,9 @@ class _YoloSeg:
             "occlusion order and layers",
             "ids of annotations and categories, names of files",
             "holes and fragments (bridged: one polygon an instance)",
+            IF_SIMPLIFIED,
         ),
-        ("images",),
+        ("images", "tolerance"),
     )
 
     def begin(self, job: Job) -> _Writer:
