@@ -340,6 +340,9 @@ def find_coco_files(path: Path, split: str = "all") -> dict[str, Path]:
     wanted = SPLITS if split == "all" else (split,)
     found = {name: file for name in wanted if (file := path / "annotations" / f"instances_{name}.json").is_file()}
     if not found:
+        others = ", ".join(find_coco_files(path)) if split != "all" and (path / "annotations").is_dir() else ""
+        if others:
+            raise DataError(f"{path}: no split '{split}'; there: {others}")
         wanted_files = f"annotations/instances_{'|'.join(wanted)}.json"
         raise DataError(f"{path}: expected a COCO file, or a folder with {wanted_files}, found neither; `amodalsynth generate` makes one")
     return found

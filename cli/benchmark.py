@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import DEFAULT_DATASET, existing, progress_bar, require_torch, resumable, set_option
+from .options import DEFAULT_DATASET, Amount, existing, progress_bar, require_torch, resumable, set_option
 
 _DEFAULT_MINUTES = 5.0
 
@@ -24,10 +24,10 @@ _DEFAULT_MINUTES = 5.0
 @click.option("--split", default="test", show_default=True, help="Which split to evaluate on.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Amount(),
     help=f"Budget of each training, from its first step on.  [default: {_DEFAULT_MINUTES:g}]",
 )
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="The budget in passes over the images instead.")
+@click.option("--epochs", type=Amount(), help="The budget in passes over the images instead.")
 @click.option("--seeds", "num_seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each model.")
 @click.option("--config", "config_name", default="small", show_default=True, metavar="NAME", help="small (CPU), r50 (one GPU) or paper.")
 @set_option("Change a field of the configuration for all rows (`train-baseline --show`).")

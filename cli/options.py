@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,19 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
+class Amount(click.FloatRange):
+    """More than 0 and finite; click's own range lets NaN through."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def dataset_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument OUT of the commands that read a data set."""
     return click.argument("out", type=click.Path(path_type=Path), required=False)(command)
@@ -36,6 +50,10 @@ def dataset_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 def existing(out: Path | None) -> Path:
     """OUT, or ./intra-afruit without one; `DataError` where nothing is there."""
     path = out or Path(DEFAULT_DATASET)
+    if str(path).startswith(("synth:", "synth-gpu:")):
+        raise DataError(
+            f"{path}: scenes made while training serve `train-baseline`; give a data set's folder, as `amodalsynth generate` makes it"
+        )
     if not path.exists():
         hint = f"give the data set's folder, or make one with `amodalsynth generate --dataset {DEFAULT_DATASET}`"
         raise DataError(f"{path}: no such file or folder; {hint}")

@@ -8,7 +8,7 @@ import click
 
 from amodalsynth.baselines import METHODS
 
-from .options import DEFAULT_DATASET, counting_bar, echo_fields, progress_bar, require_torch, resumable, set_option
+from .options import DEFAULT_DATASET, Amount, counting_bar, echo_fields, progress_bar, require_torch, resumable, set_option
 
 
 @click.command("train-baseline")
@@ -29,8 +29,8 @@ from .options import DEFAULT_DATASET, counting_bar, echo_fields, progress_bar, r
 @set_option("Change a field of the configuration (--show lists them).")
 @click.option("--pretrained", metavar="imagenet|PATH|none", help="Weights the backbone starts from.  [default: the configuration's]")
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run.  [default: ./runs/<method>-<config>]")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="How long to train.  [default: the configuration's]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train, from the first step on.")
+@click.option("--epochs", type=Amount(), help="How long to train.  [default: the configuration's]")
+@click.option("--minutes", type=Amount(), help="How long to train, from the first step on.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the points, the weights and the order."
 )
@@ -108,6 +108,8 @@ def command(
     if done.status == "helped":
         return  # the process that leads says so
     verb = "already finished" if done.status == "finished" else "finished"
+    took = f"{done.seconds / 60:.1f} minutes" if done.seconds >= 60 else f"{done.seconds:.0f} seconds"
+    stored = data if settings.data.kind == "stored" else "OUT"
     click.echo(
-        f"{done.out}: {verb}: {done.steps:,} steps, {done.images:,} images, {done.seconds / 60:.1f} minutes; `amodalsynth evaluate {done.out}`"
+        f"{done.out}: {verb}: {done.steps:,} steps, {done.images:,} images, {took}; `amodalsynth evaluate {done.out} --data {stored}`"
     )

@@ -308,9 +308,10 @@ def test_a_data_set_folder(tmp_path: Path, pictures: Path) -> None:
     (root / "images").mkdir()
     (root / "images" / "val").symlink_to(pictures)
     assert prepare_points(root, "val", tmp_path) == (coco, root / "images" / "val", False)
-    for missing in (root, tmp_path / "absent"):
-        with pytest.raises(DataError, match="expected a COCO file, or a folder with annotations/instances_train.json"):
-            prepare_points(missing, "train", tmp_path)
+    with pytest.raises(DataError, match="no split 'train'; there: val"):
+        prepare_points(root, "train", tmp_path)
+    with pytest.raises(DataError, match="expected a COCO file, or a folder with annotations/instances_train.json"):
+        prepare_points(tmp_path / "absent", "train", tmp_path)
 
 
 def test_the_cocos_order_is_kept(tmp_path: Path, pictures: Path) -> None:

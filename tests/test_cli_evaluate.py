@@ -7,6 +7,7 @@ import pickle
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
 from pycocotools.coco import COCO
 
@@ -102,6 +103,15 @@ def test_what_is_no_run_is_told(run: Path, data: Path, tmp_path: Path, capsys: p
     for command in (("evaluate", copied, "--data", data), ("predict", copied, data / "images" / "test", "--out", tmp_path / "out")):
         _, err = call(capsys, *command, status=3)
         assert err.startswith(f"Error: {copied / 'weights.safetensors'}: not a readable safetensors file") and err.count("\n") == 1
+
+
+def test_where_nothing_is_there_to_evaluate_on(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coco = orjson.loads((data / "annotations" / "instances_train.json").read_bytes())
+    (tmp_path / "bare.json").write_bytes(orjson.dumps(coco | {"annotations": []}))
+    _, err = call(capsys, "evaluate", run, "--data", tmp_path / "bare.json", "--images", data / "images" / "train", status=3)
+    assert "bare.json: expected annotations to evaluate on" in err and err.count("\n") == 1
+    _, err = call(capsys, "evaluate", run, "--data", "synth:intra-afruit", status=3)
+    assert "serve `train-baseline`" in err
 
 
 def test_predict_draws_and_writes(run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

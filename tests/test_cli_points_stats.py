@@ -66,7 +66,7 @@ def test_stats_as_text_and_as_json(folder: Path) -> None:
     [
         (["points", "nowhere"], 3, "nowhere: no such file or folder"),
         (["stats", "nowhere"], 3, "nowhere: no such file or folder"),
-        (["points", "--split", "val"], 3, "intra-afruit: expected a COCO file, or a folder with annotations/instances_val.json"),
+        (["points", "--split", "val"], 3, "no split 'val'; there: "),
         (["points", "--out", "p.json"], 2, "choose one with --split"),
         (["points", "--num-points", "0"], 2, "Invalid value for '--num-points'"),
         (["points", "intra-afruit/dataset.json"], 3, "expected a COCO file with an array 'images'"),

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psutil
 import pytest
 import torch
@@ -60,7 +61,8 @@ def test_the_defaults_lie_in_the_current_folder(
     (tmp_path / "intra-afruit").symlink_to(data)
     for method in METHODS:
         out, err = call(capsys, "train-baseline", *FLAGS, *HERE, "--epochs", 0.2, "--method", method)
-        assert out.startswith(f"runs/{method}-small: finished: 2 steps, 8 images, 0.0 minutes") and f"evaluate runs/{method}-small`" in out
+        assert out.startswith(f"runs/{method}-small: finished: 2 steps, 8 images, ") and " seconds; " in out
+        assert f"`amodalsynth evaluate runs/{method}-small --data intra-afruit`" in out
         assert err.count("\n") == 1 and "are drawn with seed 0" in err
         there = read_description(tmp_path / "runs" / f"{method}-small")
         assert (there.method, there.config.layers) == (method, "product" if method == "plin" else "none")
@@ -82,6 +84,8 @@ def test_the_defaults_lie_in_the_current_folder(
         (("--set", "learning_rate=nan"), "learning_rate"),
         (("--epochs", "1", "--minutes", "1"), "--epochs and --minutes both say how long to train"),
         (("--epochs", "0"), "--epochs"),
+        (("--epochs", "inf"), "inf is not a finite number"),
+        (("--minutes", "nan"), "nan is not a finite number"),
         (("--device", "tpu"), "--device tpu"),
         (("--data", "synth:"), "synth:intra-afruit"),
         (("--data", "synth:nothing"), "no preset 'nothing'"),
@@ -115,6 +119,14 @@ def test_scenes_made_while_training(drawn_assets: tuple[Path, Path], tmp_path: P
     assert set(read_description(tmp_path / "run").categories) == {"plum", "lime"}
     assert read_description(tmp_path / "run").data["foregrounds"] == str(drawn_assets[0])
     assert not list((tmp_path / "run").glob("*_without_masks.json"))
+
+
+def test_images_without_instances_are_nothing_to_train_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coco = orjson.loads((data / "annotations" / "instances_train.json").read_bytes())
+    (tmp_path / "bare.json").write_bytes(orjson.dumps(coco | {"annotations": []}))
+    flags = ("--data", tmp_path / "bare.json", "--images", data / "images" / "train", *FLAGS, *HERE, "--out", tmp_path / "run")
+    _, err = call(capsys, "train-baseline", *flags, status=3)
+    assert "bare.json: expected instances to train on, got" in err and err.count("\n") == 1
 
 
 def test_ctrl_c_then_resume(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -239,7 +239,7 @@ def test_find_coco_files(tmp_path: Path) -> None:
     assert list(find_coco_files(tmp_path, "test")) == ["test"]
     assert list(find_coco_files(folder / "instances_test.json")) == ["test"]
     assert list(find_coco_files(tmp_path / "other.json")) == ["other"]
-    with pytest.raises(DataError, match=r"instances_val\.json"):
+    with pytest.raises(DataError, match=r"no split 'val'; there: "):
         find_coco_files(tmp_path, "val")
     with pytest.raises(DataError, match=r"instances_train\|val\|test\.json"):
         find_coco_files(folder)

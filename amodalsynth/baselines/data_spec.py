@@ -17,7 +17,7 @@ from amodalsynth.baselines.data import StoredExamples, prepare_points
 from amodalsynth.baselines.loader import TrainingLoader
 from amodalsynth.baselines.parallel import Team
 from amodalsynth.baselines.synthesis import LiveExamples, parse_data
-from amodalsynth.errors import ConfigurationError
+from amodalsynth.errors import ConfigurationError, DataError
 from amodalsynth.presets import get_preset
 
 Progress = Callable[[int, int], None]
@@ -79,6 +79,8 @@ def open_data(
         )
         examples = StoredExamples(coco, folder, image_size=config.image_size)
         ids, count = examples.category_ids, len(examples)
+        if not examples.max_instances:
+            raise DataError(f"{spec.data}: expected instances to train on, got {count} images without any")
     else:
         preset, drawn, coco = get_preset(name), False, None
         examples = LiveExamples.open(

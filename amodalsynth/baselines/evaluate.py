@@ -51,6 +51,8 @@ def evaluate_run(
     results, seconds, done = [], 0.0, 0
     with CocoIndex.open(coco) as index, ThreadPoolExecutor(_THREADS) as threads:
         category_ids = _category_ids(predictor.description.categories, index)
+        if not index.num_annotations:
+            raise DataError(f"{coco}: expected annotations to evaluate on, got {index.num_images} images without any")
         for k in range(index.num_images):
             read_image_entry(index, k)
         evaluate_results(coco, [])  # a fault in the annotations should not wait until all images are predicted

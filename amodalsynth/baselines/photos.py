@@ -46,8 +46,8 @@ def predict_photos(
 
     Writes into the folder `out`, for each image, <name>.jpg: the amodal masks of the detections with a score of at least `min_score`, with category,
     layer and score; and predictions.json, a COCO file with these detections as annotations (`score`, `layer`, `segmentation` the amodal
-    mask at the image's own size). An image that cannot be read is left out and told. `DataError` where none can be read, `OutputConflict`
-    where an overlay would take the place of an image.
+    mask at the image's own size) and the name of each image's overlay (`overlay`). An image that cannot be read is left out and told.
+    `DataError` where none can be read, `OutputConflict` where an overlay would take the place of an image.
     """
     files = _listed(images)
     out = Path(out)
@@ -67,7 +67,8 @@ def predict_photos(
         for (path, picture), seen in zip(pictures.items(), predictor.predict(list(pictures.values())) if pictures else ()):
             seen = seen.above(min_score)
             image_id = len(entries) + 1
-            entries.append({"id": image_id, "file_name": str(path), "height": picture.shape[0], "width": picture.shape[1]})
+            height, width = picture.shape[:2]
+            entries.append({"id": image_id, "file_name": str(path), "overlay": overlays[path], "height": height, "width": width})
             areas = seen.mask.sum(axis=(1, 2)).tolist()
             for result, area in zip(coco_results(seen, image_id, ids), areas):
                 annotations.append({"id": len(annotations) + 1, "iscrowd": 0, "area": area, **result})

@@ -307,7 +307,8 @@ def _interruptible(team: Team) -> Iterator[list[float]]:
         yield pressed
         return
     try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, note) for number in numbers}
     except ValueError:  # not the main thread
         yield pressed
         return
