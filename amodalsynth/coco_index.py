@@ -90,7 +90,7 @@ class _Document:
     ) -> np.ndarray:
         """(keys, N) int64: the integer that each element has under each of `keys`.
 
-        With `on_fault`, a value that is none is told and stands as a number below `_STAND_INS`, of its own.
+        With `on_fault`, a value that is none is told; 1.0 stands for 1 then, and anything else as a number below `_STAND_INS`, of its own.
         """
         result = np.empty((len(keys), len(elements.begin)), np.int64)
         done = 0
@@ -104,8 +104,9 @@ class _Document:
                         what = f"expected an integer '{key}' of 64 bits, got {got}"
                         if on_fault is None:
                             raise self.fault(int(elements.begin[done + i]), f"{place}: {what}")
-                        on_fault("id" if key == "id" else "reference", place, what)
-                        values[i] = _INT64.min + (column << 61) + done + i
+                        whole = type(values[i]) is float and values[i].is_integer() and abs(values[i]) < 1 << 53
+                        on_fault("id" if key == "id" or whole else "reference", place, what)
+                        values[i] = int(values[i]) if whole else _INT64.min + (column << 61) + done + i
                 row[done : done + len(batch)] = values
             done += len(batch)
         return result
@@ -344,5 +345,7 @@ def find_coco_files(path: Path, split: str = "all") -> dict[str, Path]:
         if others:
             raise DataError(f"{path}: no split '{split}'; there: {others}")
         wanted_files = f"annotations/instances_{'|'.join(wanted)}.json"
-        raise DataError(f"{path}: expected a COCO file, or a folder with {wanted_files}, found neither; `amodalsynth generate` makes one")
+        raise DataError(
+            f"{path}: expected a COCO file, or a folder with {wanted_files}, found neither; `amodalsynth generate` and `import` make one"
+        )
     return found

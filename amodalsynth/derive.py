@@ -5,7 +5,8 @@ The order of a pair of instances whose amodal masks overlap is decided by the fi
 (a) the source's own order of the pair;
 (b) visible masks: the one that is seen in more of the pair's overlap is nearer. In an image with visible masks, an instance without
     one counts as wholly visible, as COCOA leaves the key out there;
-(c) the place in the frame: the one whose amodal mask reaches lower is nearer, and of two that reach as low, the later one.
+(c) the place in the frame: where one amodal mask lies within the other, it is nearer, as nothing of it would be seen otherwise; else the one whose
+    amodal mask reaches lower, and of two that reach as low, the later one.
 
 Where these pairs run in a circle, it is broken at the pair decided by the latest of the three rules, and of several at that with the
 smallest overlap. Pairs that do not overlap have no order; among them, the source's paint order or else the order of the file stands.
@@ -141,10 +142,12 @@ def _decide(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, N) bool, [i, j] where j is nearer than i and overlaps it, and (N, N) int8, symmetric: which rule said so."""
     place = masks.boxes(amodal)[:, 3] * (len(overlap) + 1) + np.arange(len(overlap))
+    within = overlap == overlap.diagonal()[:, None]  # [i, j]: i lies within j
+    only_within = within & ~within.T
     tells = [  # of each rule, [i, j]: j is in front of i
         (_SOURCE, in_front.T & ~in_front),
         (_VISIBLE, seen_in_overlap < seen_in_overlap.T),
-        (_PLACE, place[None, :] > place[:, None]),
+        (_PLACE, only_within.T | (place[None, :] > place[:, None]) & ~only_within),
     ]
     nearer, decided = np.zeros(overlap.shape, bool), np.zeros(overlap.shape, np.int8)
     remaining = overlap > 0

@@ -31,7 +31,7 @@ def test_import_and_what_follows(source, tmp_path, run_cli):
         f"{out}: 1 images, 2 instances as split test, from labelme",
         "1 pairs overlap",
         "2 visible masks derived from the amodal masks and the paint order",
-        "1 overlapping pairs whose order the source leaves open, ordered by how low they reach (first: a.json)",
+        "1 overlapping pairs whose order the source leaves open, ordered by their place in the frame (first: a.json)",
     ]
     assert done.stderr == "Warning: 1 instances without a mask left out (first: a.json, shape 3 (line))\n"
     assert json.loads(run_cli("stats", out, "--json").stdout)["total"]["num_occluded_instances"] == 1

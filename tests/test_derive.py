@@ -158,3 +158,14 @@ def test_any_order_gives_a_sound_annotation(stack, data):
     assert (visible.sum(axis=0) <= 1).all() and np.array_equal(visible ^ invisible, amodal) and not (visible & invisible).any()
     assert np.array_equal(visible.any(axis=0), stack.any(axis=0)) if len(derived) else not len(stack)
     assert np.array_equal(derived.layer_order, layer_order(derived.occlusion_order))
+
+
+def test_what_lies_within_another_is_not_hidden_by_a_guess():
+    """A small object on a large one that reaches lower, as things on a shelf do."""
+    large, small = np.zeros((12, 12), bool), np.zeros((12, 12), bool)
+    large[2:12, 1:11], small[4:7, 4:7] = True, True
+    for masks_, nearest in (((large, small), 1), ((small, large), 0)):
+        found = derive(np.ones(2, np.int64), to_spans(np.stack(masks_)))
+        assert found.order.tolist()[-1] == nearest and found.hidden == () and found.num_undetermined == 1
+    twins = derive(np.ones(2, np.int64), to_spans(np.stack([small, small])))  # each within the other: the later one stays
+    assert twins.order.tolist() == [1] and twins.hidden == (0,)

@@ -224,7 +224,7 @@ def test_what_is_left_out_is_counted(folder, tmp_path):
     document["annotations"].append({"id": 99, "image_id": 1234, "segmentation": BACK})
     report = run(write(folder, document), tmp_path / "out")
     assert report.num_instances == 3
-    assert report.left_out == {"fault": 1, "reference": 1, "crowd": 1, "no_mask": 1, "empty": 1, "hidden": 1}
+    assert report.left_out == {"no_image": 1, "reference": 1, "crowd": 1, "no_mask": 1, "empty": 1, "hidden": 1}
     assert report.derived["amodal"] == 1 and report.examples["hidden"] == ("annotation 16",)
 
 
@@ -475,3 +475,17 @@ def test_of_faults_without_end_the_first_are_kept_and_the_rest_counted():
         faults.add("id", f"annotation {number}", "a duplicate")
     faults.add("reference", "annotation 5", "no such image")
     assert len(list(faults)) == 101 and faults.more == {"id": 900}
+
+
+def test_ids_that_are_whole_floats_count_and_annotations_of_no_image_are_told(tmp_path: Path) -> None:
+    square = {"size": [4, 4], "counts": [5, 2, 2, 2, 5]}
+    entry = {"category_id": 1, "segmentation": square}
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 4, "width": 4}],
+        "categories": [{"id": 1, "name": "plum"}],
+        "annotations": [{"id": 1, "image_id": 1.0} | entry, {"id": 2, "image_id": "x7"} | entry, {"id": 3, "image_id": 9} | entry],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(coco))
+    with open_source(tmp_path / "a.json") as source:
+        report = import_dataset(source, tmp_path / "out", images="none")
+    assert report.num_instances == 1 and (report.left_out["no_image"], report.left_out["fault"]) == (2, 1)  # 1.0 is told, and taken for 1

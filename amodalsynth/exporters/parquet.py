@@ -156,7 +156,7 @@ class _Writer:
 class _Parquet:
     about = About(
         "parquet",
-        "Parquet tables, a row an image with its annotations",
+        "Parquet tables, a row an image with its annotations (amodalsynth[parquet])",
         "Hugging Face datasets",
         f"data/<split>-00000-of-NNNNN.parquet, ... of {IMAGES_IN_FILE} images",
         (NEVER_HELD,),

@@ -57,7 +57,7 @@ class _SailVos:
         "SAIL-VOS",
         "VRSP-Net, SAIL-VOS converters",
         "annotations/instances_<split>.json, images/<split>/",
-        (NEVER_HELD,),
+        ("names of files, which are those of a video's frames: <split>/<name>", NEVER_HELD),
         ("images",),
     )
 

@@ -56,6 +56,7 @@ class _YoloSeg:
             "occlusion order and layers",
             "ids of annotations and categories, names of files",
             "holes and fragments (bridged: one polygon an instance)",
+            "up to a pixel along outlines, in readers that fill them with OpenCV",
             IF_SIMPLIFIED,
         ),
         ("images", "tolerance"),

@@ -54,15 +54,18 @@ def import_dataset(
     if images not in IMAGES:
         raise ConfigurationError(f"images: expected one of {', '.join(IMAGES)}, got '{images}'")
     if images != "none" and source.images is None:
+        first = next((image.file_name for image in source), None)
         raise DataError(
-            f"{source.path}: the folder of its images was not found; name it with --image-root, or leave them with --images none"
+            f"{source.path}: its first image {first!r} was not found beside it or in a folder of images beside it; name the folder that the names "
+            "start from with --image-root, or leave the images with --images none"
         )
     layout = Layout(Path(out))
     previous = read_previous(layout, split)
     tally = Tally()
-    for _, where, message in source.faults:
-        tally.add("fault", 1, f"{where}: {message}")
-    tally.add("fault", source.faults.more.total())
+    for kind, where, message in source.faults:
+        tally.add("no_image" if kind == "reference" else "fault", 1, f"{where}: {message}")
+    for kind, count in source.faults.more.items():
+        tally.add("no_image" if kind == "reference" else "fault", count)
     categories = choose_categories(source, previous, layout, tally)
     with _removed_on_failure(layout.root), writing(layout):
         layout.temporary().mkdir(parents=True)

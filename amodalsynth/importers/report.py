@@ -13,7 +13,7 @@ DERIVED = {
     "visible": "visible masks derived from the amodal masks and the paint order",
     "by_visible": "pairs ordered by their visible masks",
     "cycles": "pairs turned round, as the order runs in a circle",
-    "undetermined": "overlapping pairs whose order the source leaves open, ordered by how low they reach",
+    "undetermined": "overlapping pairs whose order the source leaves open, ordered by their place in the frame",
     "amodal": "amodal masks that are missing, taken to be the visible ones",
     "trimmed": "visible masks that left their amodal mask, cut to it",
     "image_ids": "image ids replaced by 1, 2, ..., as some are no integers from 1 or not unique",
@@ -21,7 +21,8 @@ DERIVED = {
     "no_category": "instances without a category in a file without categories, named 'object'",
 }
 LEFT_OUT = {
-    "fault": "faults of the file as a whole",
+    "fault": "ids, categories or other values of the file that are wrong",
+    "no_image": "annotations left out, as the file has no image with their image_id",
     "reference": "references to instances that the image does not have, ignored",
     "crowd": "crowds left out",
     "no_mask": "instances without a mask left out",
