@@ -74,9 +74,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; never shows a traceback for a fault that a user can cause."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # batch systems and closed terminals end a job with them; to us it is Ctrl-C
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
-            signal.signal(number, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)  # batch systems end a job with it; to us it is Ctrl-C
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nor is a closed terminal more, except under `nohup`
+        signal.signal(signal.SIGHUP, _interrupt)
     sys.exit(_run(args))
 
 

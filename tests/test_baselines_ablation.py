@@ -261,7 +261,7 @@ def test_a_folder_of_something_else_is_not_touched(data, tmp_path, called):
         run_ablation(benchmark(data), tmp_path / "letters")
     with pytest.raises(OutputConflict, match="is a file"):
         run_ablation(benchmark(data), tmp_path / "letters" / "mother.txt")
-    with pytest.raises(DataError, match="instances_nope.json"):
+    with pytest.raises(DataError, match="no split .nope."):
         run_ablation(benchmark(data, split="nope"), tmp_path / "new")
     assert called == [] and not (tmp_path / "new").exists()
 

@@ -307,7 +307,8 @@ def _interruptible(team: Team) -> Iterator[list[float]]:
         yield pressed
         return
     try:
-        numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+        closed = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # as `nohup` has it
+        numbers = (signal.SIGINT, signal.SIGTERM, *closed)
         before = {number: signal.signal(number, note) for number in numbers}
     except ValueError:  # not the main thread
         yield pressed
