@@ -219,8 +219,14 @@ def run_lengths(masks: MaskSpans) -> list[dict]:
 
     if len(masks.split) == 1:
         return []
+    size = list(masks.size_hw)
+    uncompressed = [{"size": size, "counts": counts} for counts in run_counts(masks)]
+    return [{"size": size, "counts": code["counts"].decode("ascii")} for code in coco_mask.frPyObjects(uncompressed, *size)]
+
+
+def run_counts(masks: MaskSpans) -> list[np.ndarray]:
+    """The runs of each of M masks: (K,) uint32 lengths, of zeros and of ones in turns, zeros first and maybe 0, the last not."""
     height, width = masks.size_hw
-    size = [height, width]
     num_masks, num_spans = len(masks.split) - 1, len(masks.begin)
     # The runs of all masks one after the other: for each span the zeros before it and its length, and after the last span of a
     # mask the zeros up to the end.
@@ -237,5 +243,4 @@ def run_lengths(masks: MaskSpans) -> list[dict]:
     rest[filled] -= masks.end[last_span]
     counts[first[1:] - 1] = rest
     ends = (first[1:] - (rest == 0)).tolist()
-    uncompressed = [{"size": size, "counts": counts[begin:end]} for begin, end in zip(first.tolist(), ends)]
-    return [{"size": size, "counts": code["counts"].decode("ascii")} for code in coco_mask.frPyObjects(uncompressed, height, width)]
+    return [counts[begin:end] for begin, end in zip(first.tolist(), ends)]

@@ -18,6 +18,7 @@ from amodalsynth.exporters.base import About, Job
 from amodalsynth.exporters.json_writer import JsonArrays, coco_header
 from amodalsynth.exporters.polygons import one_polygon, polygons
 from amodalsynth.labelled import LabelledImage
+from amodalsynth.masks import run_counts, select
 
 NEVER_HELD = "appearances and backgrounds"
 IF_SIMPLIFIED = "exact outlines (--tolerance: simplified)"
@@ -55,11 +56,15 @@ class Columns:
     visible_box = property(lambda self: self._boxes[1])
     amodal_counts = property(lambda self: self._uncompressed(0))
     visible_counts = property(lambda self: self._uncompressed(1))
-    amodal_polygons = cached_property(lambda self: self._polygons(self._image.pixels[0]))  # maybe under two keys
-    visible_polygons = property(lambda self: self._polygons(self._image.pixels[1]))
+    amodal_polygons = cached_property(lambda self: self._polygons(self._pixels[0]))  # maybe under two keys
+    visible_polygons = property(lambda self: self._polygons(self._pixels[1]))
     occluder_polygons = property(lambda self: self._seen_in_box(self._image.occlusion_order))
     neighbour_polygons = property(lambda self: self._seen_in_box(~np.eye(self._count, dtype=bool)))
-    amodal_ring = property(lambda self: [[one_polygon(mask, self._losses, self._tolerance)] for mask in self._image.pixels[0]])
+    amodal_ring = property(lambda self: [[one_polygon(mask, self._losses, self._tolerance)] for mask in self._pixels[0]])
+
+    @cached_property
+    def _pixels(self) -> np.ndarray:
+        return self._image.pixels
 
     @cached_property
     def _codes(self) -> tuple[list[dict], list[dict], list[dict]]:
@@ -89,7 +94,7 @@ class Columns:
 
     def _seen_in_box(self, relation: np.ndarray) -> list[list[list[float]]]:
         """For each instance, as polygons, what is seen within its amodal box of the instances that `relation` (N, N) names."""
-        visible = self._image.pixels[1]
+        visible = self._pixels[1]
         outlines = []
         for others, (x, y, width, height) in zip(relation, self._boxes[0]):
             seen = np.zeros(self._image.size_hw, bool)
@@ -105,14 +110,8 @@ class Columns:
 
     def _uncompressed(self, kind: int) -> list[dict[str, Any]]:
         """Run-length codes with their counts as numbers, of the amodal (0) or the visible (1) masks."""
-        spans, (height, width) = self._image.spans, self._image.size_hw
-        codes = []
-        for m in range(kind * self._count, (kind + 1) * self._count):
-            own = slice(spans.split[m], spans.split[m + 1])
-            edges = np.stack([spans.begin[own], spans.end[own]], axis=1).ravel()
-            counts = np.diff(edges, prepend=0, append=height * width).tolist()
-            codes.append({"size": [height, width], "counts": counts if counts[-1] else counts[:-1]})
-        return codes
+        own = np.arange(kind * self._count, (kind + 1) * self._count)
+        return [{"size": list(self._image.size_hw), "counts": counts.tolist()} for counts in run_counts(select(self._image.spans, own))]
 
 
 def image_entry(image: LabelledImage) -> dict[str, Any]:

@@ -16,22 +16,27 @@ _KEPT = 100  # faults of a kind that are kept in words
 
 
 class Faults:
-    """(kind, where, message) of what is wrong with a file as a whole: the first of each kind, and of the others how many there are."""
+    """(kind, where, message) of what is wrong: how many of each kind there are, and the first `keep` of each, so memory does not grow with them."""
 
-    def __init__(self) -> None:
-        self.more: Counter[str] = Counter()
-        self._first: list[tuple[str, str, str]] = []
-        self._number: Counter[str] = Counter()
+    def __init__(self, keep: int = _KEPT) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[tuple[str, str]]] = {}
+        self._keep = keep
 
     def add(self, kind: str, where: str, message: str) -> None:
-        self._number[kind] += 1
-        if self._number[kind] <= _KEPT:
-            self._first.append((kind, where, message))
-        else:
-            self.more[kind] += 1
+        self.counts[kind] += 1
+        examples = self.examples.setdefault(kind, [])
+        if len(examples) < self._keep:
+            examples.append((where, message))
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
-        return iter(self._first)
+        """Those that are kept."""
+        return ((kind, where, message) for kind, examples in self.examples.items() for where, message in examples)
+
+    @property
+    def more(self) -> Counter[str]:
+        """How many of each kind are not kept."""
+        return self.counts - Counter({kind: len(examples) for kind, examples in self.examples.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -71,21 +70,13 @@ class Validation:
         }
 
 
-class Tally:
-    """Counts faults and keeps the first `max_examples` of each kind, so that memory does not grow with their number."""
+class Tally(Faults):
+    """The faults of a file and how much was looked at."""
 
     def __init__(self, max_examples: int) -> None:
-        self.counts: Counter[str] = Counter()
-        self._examples: dict[str, list[tuple[str, str]]] = {}
-        self._max_examples = max_examples
+        super().__init__(max_examples)
         self.num_images = 0
         self.num_annotations = 0
-
-    def add(self, kind: str, where: str, message: str) -> None:
-        self.counts[kind] += 1
-        examples = self._examples.setdefault(kind, [])
-        if len(examples) < self._max_examples:
-            examples.append((where, message))
 
     def add_source(self, faults: Faults) -> None:
         """Those of the file as a whole."""
@@ -99,7 +90,7 @@ class Tally:
 
     def finish(self, source_format: str) -> Validation:
         counts = {kind: self.counts[kind] for kind in KINDS}
-        examples = {kind: tuple(self._examples[kind]) for kind in KINDS if kind in self._examples}
+        examples = {kind: tuple(self.examples[kind]) for kind in KINDS if kind in self.examples}
         return Validation(source_format, self.num_images, self.num_annotations, counts, examples)
 
 
