@@ -30,7 +30,7 @@ from amodalsynth.coco_index import CocoIndex
 from amodalsynth.evaluation import write_results
 from amodalsynth.files import write_file
 from amodalsynth.segmentation import decode_segmentation
-from benchmarks.run import ROOT, SHARED, machine, run_command, watch_memory
+from benchmarks.run import ROOT, machine, run_command, source_arguments, watch_memory
 
 WITHOUT_IMAGES = ("coco", "cocoa", "cocoa-cls", "kins", "aisformer")
 WITH_IMAGES = ("yolo-seg", "webdataset", "parquet")
@@ -60,10 +60,8 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    real = SHARED.is_dir()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--foregrounds", default=str(SHARED / "fruits-360-original-size") if real else "builtin")
-    parser.add_argument("--backgrounds", default=str(SHARED / "dtd" / "images") if real else "builtin")
+    source_arguments(parser)
     parser.add_argument("--num-images", type=int, default=20_000, help="images of the repeated annotations")
     parser.add_argument("--evaluated", type=int, default=5_000, help="images generated, and evaluated beside pycocotools")
     parser.add_argument("--rounds", type=int, default=5, help="of the comparison with pycocotools")

@@ -65,11 +65,16 @@ def main() -> None:
     print(f"\nwritten to {arguments.out}")
 
 
-def parse() -> argparse.Namespace:
+def source_arguments(parser: argparse.ArgumentParser) -> None:
+    """--foregrounds and --backgrounds: the real ones where they are, else those of the built-in pack."""
     real = SHARED.is_dir()
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--foregrounds", default=str(SHARED / "fruits-360-original-size") if real else "builtin")
     parser.add_argument("--backgrounds", default=str(SHARED / "dtd" / "images") if real else "builtin")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    source_arguments(parser)
     parser.add_argument("--images", type=int, default=20_000, help="images of the run on all cores")
     parser.add_argument("--scratch", type=Path, default=ROOT, help="existing folder for the data sets made, which are removed afterwards")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "generate.json")

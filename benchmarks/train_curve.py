@@ -14,7 +14,7 @@ from typing import Any
 from amodalsynth.baselines.data_spec import DataSpec
 from amodalsynth.baselines.devices import resolve_device
 from amodalsynth.baselines.metrics import read_metrics
-from benchmarks.run import ROOT, SHARED
+from benchmarks.run import ROOT, source_arguments
 from benchmarks.runs import RULES, Assets, config_of, settings_of, summary, train_and_evaluate, training_arguments
 from benchmarks.steps import command, describe_machine, write_results
 
@@ -47,13 +47,11 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    real = SHARED.is_dir()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, nargs="+", default=[1.0, 2.0, 5.0])
     parser.add_argument("--train-images", type=int, default=10_000)
     parser.add_argument("--test-images", type=int, default=500)
-    parser.add_argument("--foregrounds", default=str(SHARED / "fruits-360-original-size") if real else "builtin")
-    parser.add_argument("--backgrounds", default=str(SHARED / "dtd" / "images") if real else "builtin")
+    source_arguments(parser)
     parser.add_argument("--scratch", type=Path, default=ROOT / "scratch" / "train-curve", help="folder of the data set and the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "train-curve.json")
     training_arguments(parser)

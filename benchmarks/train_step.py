@@ -34,7 +34,7 @@ from amodalsynth.baselines.plin import PLIn
 from amodalsynth.baselines.pooling import pool_regions
 from amodalsynth.baselines.synthesis import LiveExamples
 from amodalsynth.presets import PRESETS
-from benchmarks.run import ROOT, SHARED
+from benchmarks.run import ROOT, source_arguments
 from benchmarks.steps import TrainingStep, command, describe_machine, seconds_of, write_results
 
 BATCH_SIZES = {"small": 8, "r50": 8}  # of `small`, what each of two processes trains on; of `r50`, what a CPU can hold
@@ -80,10 +80,8 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    real = SHARED.is_dir()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--foregrounds", default=str(SHARED / "fruits-360-original-size") if real else "builtin")
-    parser.add_argument("--backgrounds", default=str(SHARED / "dtd" / "images") if real else "builtin")
+    source_arguments(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "train-step.json")
