@@ -1,6 +1,10 @@
 """Reading a data set back: pixels, masks, appearances and peeled scenes."""
 
+import io
+import os
 import pickle
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +13,8 @@ import pytest
 import amodalsynth
 from amodalsynth.errors import DataError
 from amodalsynth.generate import generate_dataset, generate_sample
+from amodalsynth.records import archives
+from amodalsynth.records.archives import Archives, stays_within
 from amodalsynth.records.part import OutputOptions
 from tests.strategies import SMALL, DrawnPool
 
@@ -87,3 +93,85 @@ def test_without_appearances(tmp_path):
     assert record.annotation.amodal_mask.any()
     with pytest.raises(DataError, match="without appearances"):
         record.appearances  # noqa: B018
+
+
+def write_tar(path, members):
+    """A tar of (member, content); a content that is no bytes is the target of a link."""
+    with tarfile.open(path, "w") as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                archive.addfile(member)
+
+
+def test_files_and_members_are_read_by_name(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.png").write_bytes(b"file")
+    (tmp_path / "near.png").symlink_to("folder/a.png")
+    write_tar(tmp_path / "folder" / "p.tar", [("a.png", b"old"), ("deep/b.tar/c", b"nested"), ("a.png", b"new")])
+    read = Archives().read
+    assert read(tmp_path, "folder/a.png") == read(tmp_path, "near.png") == b"file"
+    assert read(tmp_path, "folder/p.tar/a.png") == b"new"  # as tar unpacks it
+    assert read(tmp_path, "folder/p.tar/deep/b.tar/c") == b"nested"
+    assert read(tmp_path, "folder/a.png", max_bytes=4) == b"file"
+    for name in ("folder/a.png", "folder/p.tar/deep/b.tar/c"):
+        with pytest.raises(DataError, match="expected at most 3 bytes, got"):
+            read(tmp_path, name, max_bytes=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *((name, "leads out of the data set") for name in ("../a", "/etc/passwd", "x/../../a", "p.tar/../a", "../p.tar/a", "out", "way/p.tar/a")),
+        *((name, "cannot be read") for name in ("gone", "gone.tar/a", "p.tar/gone", "p.tar/link", ".", "pipe", "loop", "no.tar/a", "a\0b", "\ud800")),
+        *((name, "cannot be read") for name in ("n" * 5000, "p.tar/" + "n" * 5000, "folder.tar/a", "short.tar/a")),
+        *((name, "expected the name of a file") for name in (None, "", 7, ["a"])),
+    ],
+)  # fmt: skip
+def test_names_that_are_no_file_of_the_folder(tmp_path, name, message):
+    base = tmp_path / "base"
+    (base / "folder.tar").mkdir(parents=True)
+    (tmp_path / "a").write_bytes(b"secret")
+    for folder in (tmp_path, base):
+        write_tar(folder / "p.tar", [("a", b"secret"), ("link", "a"), ("../a", b"secret")])
+    (base / "short.tar").write_bytes((base / "p.tar").read_bytes()[:515])
+    (base / "no.tar").write_bytes(b"no archive" * 99)
+    (base / "out").symlink_to(tmp_path / "a")
+    (base / "way").symlink_to(tmp_path)
+    (base / "loop").symlink_to("loop")
+    os.mkfifo(base / "pipe")
+    with pytest.raises(DataError, match=message) as caught:
+        Archives().read(base, name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_may_itself_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a").write_bytes(b"a")
+    (tmp_path / "images").symlink_to("disk")
+    assert Archives().read(tmp_path / "images", "a") == b"a"
+    assert stays_within(tmp_path / "images", tmp_path / "disk" / "a")
+    assert not stays_within(tmp_path / "disk", tmp_path / "disk2" / "a") and stays_within(tmp_path / "/", tmp_path)
+
+
+def test_few_archives_are_open_whatever_threads_do(tmp_path, monkeypatch):
+    names = [f"p{i}.tar/{k}" for i in range(12) for k in range(3)] * 10
+    for i in range(12):
+        write_tar(tmp_path / f"p{i}.tar", [(str(k), f"p{i}.tar/{k}".encode() * 999) for k in range(3)])
+    opened = []
+    open_archive = archives._open_archive
+    monkeypatch.setattr(archives, "_open_archive", lambda path: opened.append(path) or open_archive(path))
+    reader = Archives()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda name: reader.read(tmp_path, name), names)) == [name.encode() * 999 for name in names]
+    assert len(reader._archives) == 8
+    reader.close()
+    assert not reader._archives and reader.read(tmp_path, "p0.tar/0") == b"p0.tar/0" * 999
+    opened.clear()
+    for i in (1, 2, 3, 4, 5, 6, 7, 0, 8, 0):  # 0 was used again before 8 came, so 1 went
+        reader.read(tmp_path, f"p{i}.tar/0")
+    assert [path.name for path in opened] == [f"p{i}.tar" for i in (1, 2, 3, 4, 5, 6, 7, 8)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from amodalsynth.errors import DataError
-from amodalsynth.stats import compute_stats, format_stats, read_stats
+from amodalsynth.stats import SplitStatistics, Statistics, Tally, add_up, compute_stats, format_stats, read_stats, sections
 
 NAMES = {1: "Golden", 2: "Pear", 3: "Carrot"}
 SIDE = 128
@@ -245,13 +245,79 @@ def test_other_faults(tmp_path: Path) -> None:
 
 
 def test_numbers_of_the_paper_are_those_of_its_text() -> None:
-    from amodalsynth import stats
+    from amodalsynth.stats import paper
 
-    train, test = (sum(row[i] for row in stats._PAPER_TABLE_2.values()) for i in (0, 1))
-    images, instances, occluded, _ = stats._PAPER_TABLE_1["Intra-AFruit, train + test"]
-    splits = stats._PAPER_SPLITS["intra-afruit"]
+    train, test = (sum(row[i] for row in paper.PAPER_TABLE_2.values()) for i in (0, 1))
+    images, instances, occluded, _ = paper.PAPER_TABLE_1["Intra-AFruit, train + test"]
+    splits = paper.PAPER_SPLITS["intra-afruit"]
     assert (train, test) == (splits["Intra-AFruit, train"][1], splits["Intra-AFruit, test"][1]) == (675_115, 144_741)
     assert (images, instances) == (255_000, train + test)
     assert math.isclose(occluded / instances, 0.636, abs_tol=5e-4)
-    for name, (in_train, in_test, ratio) in stats._PAPER_TABLE_2.items():
+    for name, (in_train, in_test, ratio) in paper.PAPER_TABLE_2.items():
         assert math.isclose(100 * (in_train + in_test) / instances, ratio, abs_tol=0.0051), name
+
+
+TEXT = """Statistics of x
+Rows and columns in brackets are the paper's.
+
+Table 1. Occlusion; the mean rate is over all instances, as the paper's 30.6 %, then over the occluded
+                                 images  instances  per image  occluded  occluded %  mean rate %  of occluded %
+  train                               2          2      1.000         1        50.0         12.5           25.0
+  [Intra-AFruit, train + test]  255,000    819,856      3.215   521,772        63.6         30.6              -
+  [COCOA]                         5,073     46,314      9.130    28,106        60.7         18.8              -
+  [D2SA]                          5,600     28,720      5.129    16,337        56.9         15.0              -
+  [KINS]                         14,991    190,626     12.716    99,964        52.4         19.8              -
+
+Table 2. Categories: instances and their share
+  category  train  share %
+  Pear          1    50.00
+  Plum          0     0.00
+
+Figure 4. Layers: instances and their share (the paper prints no numbers)
+  layer  train     %
+  0          1  50.0
+  1          1  50.0
+
+Instances in an image: images and their share
+  instances  train     %
+  0              1  50.0
+  2              1  50.0
+
+Pairs (i is occluded by j): j covers a part of i itself (direct), or only behind others (indirect)
+         pairs        direct      indirect
+  train      1  not recorded  not recorded
+
+Object size: amodal area in pixels; small is below 32 x 32, medium below 96 x 96, as in COCO
+          mean  smallest  largest  small %  medium %  large %
+  train  5,005        10   10,000     50.0       0.0     50.0
+"""
+
+
+def one_split() -> SplitStatistics:
+    tally = Tally(["Pear", "Plum"])
+    tally.add_image(["Pear", None], [10, 10_000], rates=[0.25, 0.0], layers=[1, 0], num_pairs=1, num_direct_pairs=None)
+    tally.add_image([], [], rates=None, layers=None, num_pairs=None, num_direct_pairs=None)
+    return tally.finish()
+
+
+def test_the_text_to_the_letter() -> None:
+    split = one_split()
+    stats = Statistics("x", {"train": split}, add_up([split]))
+    assert format_stats(stats) == TEXT
+    tables = sections(stats)
+    assert [len(table.rows) for table in tables] == [0, 6, 3, 3, 3, 2, 2]
+    assert all(len(row) == len(table.rows[0]) for table in tables for row in table.rows)
+
+
+def test_a_part_that_is_not_known_is_not_recorded_or_left_out() -> None:
+    tally = Tally(["Pear"])
+    tally.add_image(["Pear"] * 3, [10, 20], rates=[0.5, 0.0], layers=[0], num_pairs=0, num_direct_pairs=0)
+    tally.add_image(["Pear"], [], rates=None, layers=None, num_pairs=None, num_direct_pairs=None)
+    strict, lenient = tally.finish(), tally.finish(partial=True)
+    assert (strict.num_rated, strict.sum_rate, strict.mean_rate, strict.layers, strict.num_pairs, strict.num_direct_pairs) == (None,) * 6
+    assert (lenient.num_rated, lenient.mean_rate, lenient.occluded_share, lenient.mean_rate_occluded) == (2, 0.25, 0.5, 0.5)
+    assert (lenient.layers, lenient.num_pairs, lenient.mean_area, lenient.num_instances) == ({0: 1}, 0, 15, 4)
+    assert add_up([lenient, strict]).mean_rate is None and add_up([lenient, lenient]).num_rated == 4
+    nothing = Tally([])
+    nothing.add_image([None], [], rates=None, layers=None, num_pairs=None, num_direct_pairs=None)
+    assert nothing.finish(partial=True).num_rated is None and nothing.finish(partial=True).min_area is None

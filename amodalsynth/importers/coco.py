@@ -26,7 +26,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "visible_area": ("i_area", "area_visible"),
     "rate": ("occlude_rate", "occluded_rate"),
     "crowd": ("iscrowd",),
-    **{key: (key,) for key in ("paint_order", "occluded_by", "directly_occluded_by", "layer", "point_coords", "point_labels")},
+    **{
+        key: (key,) for key in ("paint_order", "occluded_by", "directly_occluded_by", "layer", "point_coords", "point_labels", "appearance")
+    },
 }
 
 
@@ -44,6 +46,7 @@ def open_source(path: Path, *, format: str, images: Path | None, split: str | No
         read=lambda: (_read(index, k) for k in range(index.num_images)),
         faults=faults,
         on_close=index.close,
+        read_at=lambda k: _read(index, k),
     )
 
 
@@ -94,7 +97,7 @@ def _read(index: CocoIndex, k: int) -> SourceImage:
     instances = tuple(_instance(annotation, f"annotation {str(annotation.get('id'))[:60]}") for annotation in annotations)
     where = f"image {str(image.get('id'))[:60]}"
     size_hw = (image.get("height"), image.get("width")) if "height" in image or "width" in image else None
-    return SourceImage(where, image.get("id"), image.get("file_name"), size_hw, instances, _clusters(annotations))
+    return SourceImage(where, image.get("id"), image.get("file_name"), size_hw, instances, _clusters(annotations), image.get("background"))
 
 
 def _instance(annotation: Mapping[str, Any], where: str) -> SourceInstance:

@@ -46,16 +46,23 @@ def open_source(path: Path, *, format: str, images: Path | None, split: str | No
         index.close()
         raise
 
-    def read() -> Iterator[SourceImage]:
-        for k in range(index.num_images):
-            image, regions = index.image(k), _regions(index, k)
-            where, size_hw = f"image {str(image.get('id'))[:60]}", _size(image)
-            constraint = _annotation(index, k).get("depth_constraint")
-            pairs = tuple(_pairs(constraint, len(regions)))
-            yield SourceImage(where, image.get("id"), image.get("file_name"), size_hw, _instances(where, regions, names), pairs)
+    def read_at(k: int) -> SourceImage:
+        image, regions = index.image(k), _regions(index, k)
+        where, size_hw = f"image {str(image.get('id'))[:60]}", _size(image)
+        constraint = _annotation(index, k).get("depth_constraint")
+        pairs = tuple(_pairs(constraint, len(regions)))
+        return SourceImage(where, image.get("id"), image.get("file_name"), size_hw, _instances(where, regions, names), pairs)
 
     return OpenedSource(
-        format, path, images or find_images(index, split), categories or names, index.num_images, read, faults, on_close=index.close
+        format,
+        path,
+        images or find_images(index, split),
+        categories or names,
+        index.num_images,
+        read=lambda: map(read_at, range(index.num_images)),
+        faults=faults,
+        on_close=index.close,
+        read_at=read_at,
     )
 
 

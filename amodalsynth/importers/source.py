@@ -66,11 +66,15 @@ class SourceInstance:
     crowd: Any = None
     point_coords: Any = None
     point_labels: Any = None
+    appearance: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """An image as a file declares it. in_front: pairs (i, j) of indices into `instances`, i in front of j, where the format orders pairs."""
+    """An image as a file declares it.
+
+    in_front: pairs (i, j) of indices into `instances`, i in front of j, where the format orders pairs. background: of docs/format.md's key.
+    """
 
     where: str
     image_id: Any
@@ -78,6 +82,7 @@ class SourceImage:
     size_hw: tuple[Any, Any] | None
     instances: tuple[SourceInstance, ...]
     in_front: tuple[tuple[int, int], ...] = ()
+    background: Any = None
 
 
 class Source(Protocol):
@@ -98,6 +103,10 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[SourceImage]: ...
 
+    def at(self, k: int) -> SourceImage:
+        """Image k in the order of iteration; `IndexError` where there is none."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -105,7 +114,8 @@ class Source(Protocol):
 class OpenedSource:
     """A `Source` put together by a module of this package.
 
-    read: iterates over the images, each time from the first. on_close: frees what is held open.
+    read: iterates over the images, each time from the first. on_close: frees what is held open. read_at: reads one image alone; of formats
+    without it, `at` reads all images when it is first called, and keeps them.
     """
 
     format: str
@@ -116,12 +126,22 @@ class OpenedSource:
     read: Callable[[], Iterator[SourceImage]]
     faults: Faults = field(default_factory=Faults)
     on_close: Callable[[], None] | None = None
+    read_at: Callable[[int], SourceImage] | None = None
+    _kept: list[SourceImage] = field(default_factory=list, init=False, repr=False)
 
     def __len__(self) -> int:
         return self.num_images
 
     def __iter__(self) -> Iterator[SourceImage]:
         return self.read()
+
+    def at(self, k: int) -> SourceImage:
+        k = range(self.num_images)[k]
+        if self.read_at is not None:
+            return self.read_at(k)
+        if not self._kept:
+            self._kept[:] = self.read()
+        return self._kept[k]
 
     def close(self) -> None:
         if self.on_close is not None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import tarfile
-from collections import OrderedDict
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -18,13 +17,13 @@ from amodalsynth.coco_index import CocoIndex
 from amodalsynth.compositing import compose
 from amodalsynth.errors import DataError
 from amodalsynth.masks import MAX_INSTANCES, pack_masks
+from amodalsynth.records.archives import Archives
 from amodalsynth.records.description import read_description
 from amodalsynth.records.layout import Layout
 from amodalsynth.rng import SPLITS
 from amodalsynth.segmentation import decode_segmentation
 from amodalsynth.types import Appearance
 
-_OPEN_ARCHIVES = 8
 _SCENES_SHOWN = 6  # in a notebook
 
 
@@ -42,7 +41,7 @@ class DatasetReader:
             raise DataError(f"{out}: no finished split '{split}'; finished: {finished}")
         self._index = CocoIndex.open(self.layout.annotations(split), cache=self.layout.state / f"index-{split}.npz")
         self.categories: dict[int, str] = {category["id"]: category["name"] for category in self._index.categories}
-        self._archives: OrderedDict[Path, tarfile.TarFile] = OrderedDict()
+        self._archives = Archives()
 
     def __reduce__(self) -> tuple:
         return DatasetReader, (self.layout.root, self.split)
@@ -74,24 +73,13 @@ class DatasetReader:
 
     def picture(self, base: Path, name: str, mode: str) -> np.ndarray:
         """A picture below `base`, (h, w, 3 or 4) uint8; what follows ".tar/" in its name is a member of that archive."""
-        path = Path(name)
-        if path.is_absolute() or ".." in path.parts:
-            raise DataError(f"{self.layout.root}: file name {name!r} leads out of the data set")
+        content = self._archives.read(base, name)
         try:
-            if ".tar/" in name:
-                archive, member = name.split(".tar/", 1)
-                return _decode(self._archive(base / f"{archive}.tar").extractfile(member), mode)
-            return _decode(base / name, mode)
-        except (OSError, KeyError, tarfile.TarError) as error:
+            with Image.open(io.BytesIO(content)) as picture:
+                ImageOps.exif_transpose(picture, in_place=True)  # photos that were imported; a generated image has no orientation
+                return np.array(picture.convert(mode))
+        except OSError as error:
             raise DataError(f"{base / name}: cannot be read: {error}") from None
-
-    def _archive(self, path: Path) -> tarfile.TarFile:
-        if path not in self._archives:
-            if len(self._archives) == _OPEN_ARCHIVES:
-                self._archives.popitem(last=False)[1].close()
-            self._archives[path] = tarfile.open(path)  # noqa: SIM115 - kept open for the next reads
-        self._archives.move_to_end(path)
-        return self._archives[path]
 
 
 class Record:
@@ -177,9 +165,3 @@ def open_dataset(out: str | Path, split: str | None = None) -> DatasetReader:
         there = read_description(Layout(Path(out)))["splits"]
         split = next((name for name in SPLITS if name in there), SPLITS[0])
     return DatasetReader(out, split)
-
-
-def _decode(source: Path | BinaryIO, mode: str) -> np.ndarray:
-    with Image.open(source) as picture:
-        ImageOps.exif_transpose(picture, in_place=True)  # photos that were imported; a generated image has no orientation
-        return np.array(picture.convert(mode))

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
 from amodalsynth.coco_index import find_coco_files
+from amodalsynth.errors import DataError
+from amodalsynth.importers.reading import read_header
 from amodalsynth.importers.source import Source, SourceImage
 from amodalsynth.rng import SPLITS
-from amodalsynth.validate.block import frame_of, is_size, read_block
+from amodalsynth.validate.block import Block, frame_of, is_size, read_block
 from amodalsynth.validate.relations import check_relations
 from amodalsynth.validate.report import Fault, Tally, Validation
 from amodalsynth.validate.values import check_instances, check_masks, check_measures, check_points
@@ -33,39 +35,54 @@ class Judge:
     """Judges the images of a source, in file order; it remembers how many points the first instance has."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self._num_points: int | None = None
 
     def __iter__(self) -> Iterator[tuple[SourceImage, list[Fault]]]:
         """Every image with its faults, sorted by instance."""
-        block: list[SourceImage] = []
+        for block, faults in self.blocks():
+            yield from zip(block.images, faults, strict=True)
+
+    def blocks(self) -> Iterator[tuple[Block, list[list[Fault]]]]:
+        """All images in blocks, decoded, with the faults of each image of the block."""
+        images: list[SourceImage] = []
         frame, largest = None, 0
-        for image in self._source:
+        for image in self.source:
             own = frame_of(image)
             largest = max(largest, len(image.instances))
-            if block and (own != frame or len(block) == _BLOCK or (len(block) + 1) * largest**2 > _MAX_BLOCK_PAIRS):
-                yield from self._judge(block, frame)
-                block, largest = [], len(image.instances)
-            block.append(image)
+            if images and (own != frame or len(images) == _BLOCK or (len(images) + 1) * largest**2 > _MAX_BLOCK_PAIRS):
+                yield self._judge_next(images, frame)
+                images, largest = [], len(image.instances)
+            images.append(image)
             frame = own
-        if block:
-            yield from self._judge(block, frame)
+        if images:
+            yield self._judge_next(images, frame)
 
-    def _judge(self, images: list[SourceImage], frame: tuple[int, int] | None) -> Iterator[tuple[SourceImage, list[Fault]]]:
+    def judge_image(self, image: SourceImage) -> list[Fault]:
+        """The faults of one image out of order, sorted by instance; after a pass over the source, those that it found."""
+        _, (faults,), _ = self._judge([image], frame_of(image))
+        return faults
+
+    def _judge_next(self, images: list[SourceImage], frame: tuple[int, int] | None) -> tuple[Block, list[list[Fault]]]:
+        block, faults, self._num_points = self._judge(images, frame)
+        return block, faults
+
+    def _judge(self, images: list[SourceImage], frame: tuple[int, int] | None) -> tuple[Block, list[list[Fault]], int | None]:
+        """The images decoded, the faults of each, and how many points the next ones have to have."""
         faults = [fault for g, image in enumerate(images) for fault in self._check_image(image, g)]
         block, broken = read_block(images, frame)
         faults += broken
-        faults += check_instances(block, self._source.format, self._source.categories)
+        faults += check_instances(block, self.source.format, self.source.categories)
         faults += check_masks(block)
         faults += check_measures(block)
         faults += check_relations(block)
-        wrong, self._num_points = check_points(block, self._num_points)
+        wrong, num_points = check_points(block, self._num_points)
         faults += wrong
         faults.sort(key=lambda fault: (fault.image, -1 if fault.instance is None else fault.instance))
         by_image: list[list[Fault]] = [[] for _ in images]
         for fault in faults:
             by_image[fault.image].append(fault)
-        yield from zip(images, by_image, strict=True)
+        return block, by_image, num_points
 
     def _check_image(self, image: SourceImage, g: int) -> Iterator[Fault]:
         """Kinds `id`, `schema` and `image` of the image itself."""
@@ -75,25 +92,20 @@ class Judge:
             yield Fault("schema", image.where, f"expected the height and width of an image in pixels, got {image.size_hw!r:.60}", g)
         if image.file_name is not None and not (isinstance(image.file_name, str) and image.file_name):
             yield Fault("schema", image.where, f"expected file_name as a text, got {image.file_name!r:.60}", g)
-        elif image.file_name is not None and self._source.images is not None:
+        elif image.file_name is not None and self.source.images is not None:
             problem = self._check_file(image)
             if problem:
                 yield Fault("image", image.where, problem, g)
 
     def _check_file(self, image: SourceImage) -> str | None:
         """What is wrong with the image's file, of which the header alone is read."""
-        from PIL import Image
-
         name = PurePath(image.file_name)
         if name.is_absolute() or ".." in name.parts or "\0" in image.file_name:
-            return f"expected a file name within {self._source.images}, got {image.file_name!r:.60}"
-        path = self._source.images / name
+            return f"expected a file name within {self.source.images}, got {image.file_name!r:.60}"
+        path = self.source.images / name
         try:
-            with Image.open(path) as picture:
-                width, height = picture.size
-        except FileNotFoundError:
-            return f"expected the file {path}, got no such file"
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            height, width = read_header(path).size_hw
+        except DataError as error:
             return f"expected an image in {path}, got: {error!s:.100}"
         if is_size(image.size_hw) and tuple(image.size_hw) != (height, width):
             return f"expected {image.size_hw[0]} x {image.size_hw[1]} pixels (height x width) in {path}, got {height} x {width}"
