@@ -10,7 +10,7 @@ D detections, G ground truth instances, P pairs, T IoU thresholds, C the most ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,26 +123,35 @@ def match(overlaps: Overlaps, ranking: Ranking, truths: GroundTruth, *, truth_cl
 
 def precision_by_class(matching: Matching) -> dict[int, np.ndarray]:
     """Average precision in percent, (T,) float64, of every class with an instance that counts; 0 for a class without a detection."""
+    return {label: 100 * curves.mean(axis=1) for label, curves in curves_by_class(matching).items()}
+
+
+def curves_by_class(matching: Matching, thresholds: Sequence[int] = range(len(IOU_THRESHOLDS))) -> dict[int, np.ndarray]:
+    """Interpolated precision in [0, 1], (T, 101) float64, at recalls of 0, 0.01, ..., 1, of every class with an instance that counts.
+
+    COCO's, as in PASCAL VOC (Everingham et al., IJCV 2010, section 4.2): the highest precision at this recall or a higher one, 0 where that recall is
+    not reached. `thresholds`: the T places in IOU_THRESHOLDS.
+    """
     classes, num_instances = np.unique(matching.truth_class[~matching.ignored], return_counts=True)
     order = matching.ranking.by_score
     begin, end = (np.searchsorted(matching.ranking.detection_class[order], classes, side=side) for side in ("left", "right"))
     ignored = np.append(matching.ignored, False)  # one more, where UNMATCHED points
     result = {}
     for label, count, rows in zip(classes.tolist(), num_instances, map(slice, begin, end)):
-        chosen = matching.truth[order[rows]].T
+        chosen = matching.truth[order[rows]].T[list(thresholds)]
         unmatched = chosen == UNMATCHED
         right = ~unmatched & ~ignored[chosen]
-        result[label] = np.array([_average(hit, miss, count) for hit, miss in zip(right, unmatched)])
+        result[label] = np.array([_interpolated(hit, miss, count) for hit, miss in zip(right, unmatched)])
     return result
 
 
-def _average(right: np.ndarray, wrong: np.ndarray, num_instances: int) -> float:
-    """Mean precision in percent over COCO's recalls, of detections by falling score that are right or wrong or (ignored) neither."""
+def _interpolated(right: np.ndarray, wrong: np.ndarray, num_instances: int) -> np.ndarray:
+    """(101,) float64: precision at COCO's recalls, of detections by falling score that are right or wrong or (ignored) neither."""
     num_right = np.cumsum(right, dtype=np.float64)
     precision = num_right / (num_right + np.cumsum(wrong) + np.spacing(1))
     best = np.maximum.accumulate(precision[::-1])[::-1]  # at this recall or a higher one
     reached = np.searchsorted(num_right / num_instances, _RECALLS)
-    return 100 * float(np.append(best, 0)[reached].mean())
+    return np.append(best, 0)[reached]
 
 
 def summarise(precisions: Iterable[np.ndarray]) -> dict[str, float | None]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.evaluation.average_precision import UNMATCHED, Matching, Overlaps, Ranking, match, precision_by_class, summarise
 from amodalsynth.evaluation.detections import Detections, read_results
-from amodalsynth.evaluation.ground_truth import GroundTruth, ImageTruth, boxes_xywh, decode_images, read_blocks, read_category_ids
+from amodalsynth.evaluation.ground_truth import GroundTruth, read_category_ids, read_category_names
 from amodalsynth.evaluation.occlusion import Kept, OcclusionTally, amodal_miou, keep, layer_accuracy, unknown_order
-from amodalsynth.masks import MaskSpans, run_lengths
-
-Progress = Callable[[int, int], None]
+from amodalsynth.evaluation.passes import Pairs, Progress, find_overlaps, tally_occlusion
 
 # Name in percent -> the rate lies above the first and up to the second.
 OCCLUSION_BINS = {"0": (-1.0, 0.0), "0-25": (0.0, 0.25), "25-50": (0.25, 0.5), "50-75": (0.5, 0.75), "75-100": (0.75, 1.0)}
@@ -51,16 +48,69 @@ def evaluate_results(coco: Path, results: Path | Sequence[dict[str, Any]], *, pr
     COCO does, and beyond AP everywhere. `progress(done, total)` counts images, each of them twice. `DataError` names the entry or
     annotation that is broken. Memory grows with the run-length codes of the results, not with pixels.
     """
+    return examine_results(coco, results, progress=progress).evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """An evaluation and what it rests on, for whoever looks at single images and detections.
+
+    evaluation: what `evaluate_results` returns. image_ids (n,) int64, in file order. category_ids (K,) int64, sorted, and category_names,
+    what the file calls them. detections (D) and truths (G): both sides as columns. matching: of the amodal masks, by category. matched (D,)
+    int64: the instance that each detection is matched with at mask IoU 0.5, an index into the G, or UNMATCHED; iou (D,) float64: of those
+    two, NaN where unmatched. ignored (D,) bool: matched with a crowd, or beyond the MAX_DETECTIONS of its image and category, and so neither
+    right nor wrong; `matched` is UNMATCHED there. kept: the detections that layers, order and the quality of an image are judged on.
+    """
+
+    evaluation: dict[str, Any]
+    image_ids: np.ndarray
+    category_ids: np.ndarray
+    category_names: tuple[str, ...]
+    detections: Detections
+    truths: GroundTruth
+    matching: Matching
+    matched: np.ndarray
+    iou: np.ndarray
+    ignored: np.ndarray
+    kept: Kept
+
+
+def examine_results(coco: Path, results: Path | Sequence[dict[str, Any]], *, progress: Progress | None = None) -> Examination:
+    """Evaluate as `evaluate_results` does, with the same errors, and keep what is known of every image and detection."""
     with CocoIndex.open(Path(coco)) as index:
-        detections = read_results(results, index.image_ids, read_category_ids(index))
-        truths, pairs = _overlap(index, detections, progress)
-        masks, by_category = pairs.amodal, Ranking.of(detections, detections.category)
-        box_matching, mask_matching, visible_matching = (
-            None if overlaps is None else match(overlaps, by_category, truths, truth_class=truths.category, ignored=truths.crowd)
-            for overlaps in (pairs.boxes, pairs.amodal, pairs.visible)
-        )
-        kept = keep(mask_matching, detections.score)
-        tally = _tally_occlusion(index, detections, truths, kept, progress)
+        category_ids = read_category_ids(index)
+        detections = read_results(results, index.image_ids, category_ids)
+        truths, pairs = find_overlaps(index, detections, progress)
+        by_category = Ranking.of(detections, detections.category)
+        matching = _match_by_category(pairs.amodal, by_category, truths)
+        kept = keep(matching, detections.score)
+        tally = tally_occlusion(index, detections, truths, kept, progress)
+    matched, ignored = _judge(matching)
+    iou = np.full(len(detections), np.nan)
+    chosen = matched[pairs.amodal.detection] == pairs.amodal.truth
+    iou[pairs.amodal.detection[chosen]] = pairs.amodal.iou[chosen]
+    return Examination(
+        evaluation=_evaluation(detections, truths, pairs, matching, kept, tally),
+        image_ids=index.image_ids,
+        category_ids=category_ids,
+        category_names=read_category_names(index),
+        detections=detections,
+        truths=truths,
+        matching=matching,
+        matched=matched,
+        iou=iou,
+        ignored=ignored,
+        kept=kept,
+    )
+
+
+def _evaluation(
+    detections: Detections, truths: GroundTruth, pairs: Pairs, mask_matching: Matching, kept: Kept, tally: OcclusionTally | None
+) -> dict[str, Any]:
+    """The dict of `evaluate_results`."""
+    masks, by_category = pairs.amodal, mask_matching.ranking
+    box_matching = _match_by_category(pairs.boxes, by_category, truths)
+    visible_matching = None if pairs.visible is None else _match_by_category(pairs.visible, by_category, truths)
     known = detections.layer is not None and truths.layer is not None
     present = [] if truths.layer is None else truths.layer[~truths.crowd].tolist()
     layers = {layer: f"L{layer}" for layer in sorted({*range(_PAPER_LAYERS), *present})}
@@ -79,101 +129,19 @@ def evaluate_results(coco: Path, results: Path | Sequence[dict[str, Any]], *, pr
         "miou": {"amodal": amodal_miou(kept, masks, detections, truths), "invisible": None if tally is None else tally.invisible_miou},
         "recall_by_layer": {name: _recall(box_matching, truths, i) for i, name in layers.items()},
         "score_threshold": kept.threshold,
-        "num_images": index.num_images,
+        "num_images": truths.num_images,
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """The overlaps of a data set: of boxes, of amodal masks, and of visible masks, None where the results or an image lack them."""
-
-    boxes: Overlaps
-    amodal: Overlaps
-    visible: Overlaps | None
+def _match_by_category(overlaps: Overlaps, ranking: Ranking, truths: GroundTruth) -> Matching:
+    return match(overlaps, ranking, truths, truth_class=truths.category, ignored=truths.crowd)
 
 
-def _overlap(index: CocoIndex, detections: Detections, progress: Progress | None) -> tuple[GroundTruth, _Pairs]:
-    """The first pass: the ground truth as columns, and the overlaps."""
-    category_ids = read_category_ids(index)
-    columns: list[tuple[np.ndarray, ...]] = []
-    boxes, amodal, start = [], [], [0]
-    visible: list[Overlaps] | None = None if detections.visible is None else []
-    for block in read_blocks(index):
-        rows_of = [detections.of_image(int(index.image_ids[k])) for k, _ in block]
-        masks = _decode(block, [image.amodal_segmentations for _, image in block], detections, detections.amodal, rows_of)
-        of_truth = [image.visible_segmentations for _, image in block]
-        if None in of_truth:
-            visible = None
-        seen = [] if visible is None else _decode(block, of_truth, detections, detections.visible, rows_of)
-        for n, ((k, image), rows) in enumerate(zip(block, rows_of)):
-            count, first, spans = len(image.annotations), (rows.start, start[-1]), masks[n].spans
-            crowd, box = image.crowd(), image.box_xywh(spans)
-            columns.append((image.category(category_ids), crowd, image.layer(), image.occlusion_rate(spans)))
-            if count and rows.stop > rows.start:
-                found = boxes_xywh(spans)[count:] if detections.box_xywh is None else detections.box_xywh[rows]
-                boxes.append(Overlaps.from_matrix(coco_mask.iou(found, box, crowd), *first))
-                amodal.append(Overlaps.from_matrix(masks[n].iou(count, crowd), *first))
-                if visible is not None:
-                    visible.append(Overlaps.from_matrix(seen[n].iou(count, crowd), *first))
-            start.append(start[-1] + count)
-            if progress is not None:
-                progress(k + 1, 2 * index.num_images)
-    pairs = _Pairs(Overlaps.join(boxes), Overlaps.join(amodal), None if visible is None else Overlaps.join(visible))
-    return GroundTruth.join(columns, start), pairs
-
-
-@dataclass(frozen=True, slots=True)
-class _Masks:
-    """Masks of the instances of an image and, after them, of its detections, as the files have them and as spans."""
-
-    segmentations: list[Any]
-    spans: MaskSpans
-
-    def iou(self, count: int, crowd: np.ndarray) -> np.ndarray:
-        """(D, G) IoUs of the detections' masks with the first `count`, the instances'."""
-        codes = self.segmentations
-        if not all(type(code) is dict and type(code["counts"]) in (str, bytes) for code in codes):
-            codes = run_lengths(self.spans)
-        return coco_mask.iou(codes[count:], codes[:count], crowd)
-
-
-def _decode(
-    block: list[tuple[int, ImageTruth]], of_truth: list[list[Any]], detections: Detections, found: list[Any], rows_of: list[slice]
-) -> list[_Masks]:
-    segmentations = [[*truth, *found[rows]] for truth, rows in zip(of_truth, rows_of)]
-    where = [[*image.where, *map(detections.where, range(rows.start, rows.stop))] for (_, image), rows in zip(block, rows_of)]
-    return list(map(_Masks, segmentations, decode_images(segmentations, block[0][1].size_hw, where)))
-
-
-def _tally_occlusion(
-    index: CocoIndex, detections: Detections, truths: GroundTruth, kept: Kept, progress: Progress | None
-) -> OcclusionTally | None:
-    """The second pass: what the kept detections say of occlusion; None where they have neither layers nor visible masks."""
-    if detections.layer is None and detections.visible is None:
-        return None
-    tally = OcclusionTally()
-    for block in read_blocks(index):
-        rows_of = [_between(kept.index, detections.of_image(int(index.image_ids[k]))) for k, _ in block]
-        segmentations, where = [], []
-        for (_, image), rows in zip(block, rows_of):
-            chosen = kept.index[rows].tolist()
-            found = [masks[i] for masks in (detections.amodal, detections.visible) if masks is not None for i in chosen]
-            truth = [] if (visible := image.visible_segmentations) is None else [*image.amodal_segmentations, *visible]
-            names = list(map(detections.where, chosen))
-            segmentations.append([*found, *truth])
-            where.append([*(names if detections.visible is None else names * 2), *(image.where * 2 if truth else ())])
-        for (k, image), rows, masks in zip(block, rows_of, decode_images(segmentations, block[0][1].size_hw, where)):
-            matched = np.where(kept.truth[rows] == UNMATCHED, UNMATCHED, kept.truth[rows] - truths.start[k])
-            layer = None if detections.layer is None else detections.layer[kept.index[rows]]
-            tally.add(image, matched, layer, masks, with_visible=detections.visible is not None)
-            if progress is not None:
-                progress(index.num_images + k + 1, 2 * index.num_images)
-    return tally
-
-
-def _between(index: np.ndarray, rows: slice) -> slice:
-    """Where the numbers of an ascending `index` lie that are in `rows`."""
-    return slice(*np.searchsorted(index, [rows.start, rows.stop]).tolist())
+def _judge(matching: Matching) -> tuple[np.ndarray, np.ndarray]:
+    """`matched` and `ignored` of an Examination."""
+    truth = matching.truth[:, 0].astype(np.int64)
+    of_crowd = np.append(matching.ignored, False)[truth]  # one more, where UNMATCHED points
+    return np.where(of_crowd, UNMATCHED, truth), of_crowd | ~matching.ranking.evaluated
 
 
 def _precision_by_layer(masks: Overlaps, detections: Detections, truths: GroundTruth) -> dict[int, np.ndarray]:

@@ -135,6 +135,15 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.category)
 
+    @property
+    def num_images(self) -> int:
+        return len(self.start) - 1
+
+    @property
+    def image(self) -> np.ndarray:
+        """(G,) int64: the image of each instance, from 0 in file order."""
+        return np.repeat(np.arange(self.num_images), np.diff(self.start))
+
 
 def read_blocks(index: CocoIndex) -> Iterator[list[tuple[int, ImageTruth]]]:
     """All images in file order, k and annotations, up to `_BLOCK` of one size at a time; `DataError` where an image has no size."""
@@ -185,6 +194,12 @@ def read_category_ids(index: CocoIndex) -> np.ndarray:
         if not isinstance(category, dict) or type(category.get("id")) is not int:
             raise DataError(f"{index.path}: expected categories with an integer id, got {str(category)[:60]}")
     return np.unique(np.array([category["id"] for category in categories], np.int64))
+
+
+def read_category_names(index: CocoIndex) -> tuple[str, ...]:
+    """The name of each category of `read_category_ids`; the id as text where the file names it not."""
+    names = {category["id"]: category.get("name") for category in reversed(index.categories)}  # of two with one id the first counts
+    return tuple(name if isinstance(name, str) and name else str(category_id) for category_id, name in sorted(names.items()))
 
 
 def _is_box(box: Any) -> bool:
