@@ -7,7 +7,7 @@ ABLATION_MINUTES ?= 5
 REAL := ../shared/assets
 SOURCES := $(if $(wildcard $(REAL)/dtd),--foregrounds $(REAL)/fruits-360-original-size --backgrounds $(REAL)/dtd/images,--foregrounds builtin --backgrounds builtin)
 
-.PHONY: help install demo test test-slow lint bench bench-formats bench-train train-curve ablation gpu-pack gpu-bench gpu-ablation picture clean
+.PHONY: help install demo test test-slow lint bench bench-formats bench-report bench-train train-curve ablation gpu-pack gpu-bench gpu-ablation picture screenshots clean
 
 help:  ## Show this help.
 	@echo "amodalsynth: make TARGET"
@@ -47,6 +47,9 @@ bench: .venv/.all  ## Measure speed against a plain reference and the floor; res
 bench-formats: .venv/.all  ## Measure export, import, validate and evaluate-results, the latter beside pycocotools.
 	$(BIN)/python -m benchmarks.formats
 
+bench-report: .venv/.all  ## Measure time, memory and size of reports of 1,000 and 100,000 images.
+	$(BIN)/python -m benchmarks.report
+
 bench-train: .venv/.all  ## Measure training steps and inference beside torchvision's Mask R-CNN.
 	$(BIN)/python -m benchmarks.train_step
 
@@ -75,6 +78,12 @@ picture: .venv/.core  ## Draw the README's picture from the built-in pack.
 	rm -rf scratch/picture
 	$(BIN)/amodalsynth generate --dataset intra-afruit --foregrounds builtin --backgrounds builtin --split test --num-images 6 --seed 12 --out scratch/picture
 	$(BIN)/amodalsynth sheet scratch/picture --num-images 6 --to docs/scenes.jpg
+
+screenshots: .venv/.all  ## Draw the README's screenshots of the report from the built-in pack, in Chromium.
+	rm -rf scratch/screenshots
+	$(BIN)/amodalsynth generate --dataset inter-amix --foregrounds builtin --backgrounds builtin --split test --num-images 96 --seed 3 --out scratch/screenshots/fruit
+	$(BIN)/amodalsynth generate --dataset intra-afruit --foregrounds builtin --backgrounds builtin --split test --num-images 48 --seed 4 --out scratch/screenshots/more-fruit
+	$(BIN)/python -m benchmarks.screenshots scratch/screenshots docs
 
 clean:  ## Remove what the targets made, but no data set.
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

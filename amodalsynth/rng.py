@@ -11,7 +11,7 @@ import numpy as np
 
 SPLITS = ("train", "val", "test")
 
-_SCENE_STREAM, _POINTS_STREAM, _ASSET_STREAM, _TRAINING_STREAM = 0, 1, 2, 3
+_SCENE_STREAM, _POINTS_STREAM, _ASSET_STREAM, _TRAINING_STREAM, _REPORT_STREAM = 0, 1, 2, 3, 4
 
 
 def _generator(seed: int, *spawn_key: int) -> np.random.Generator:
@@ -36,3 +36,8 @@ def asset_rng(seed: int, *key: int) -> np.random.Generator:
 def training_rng(seed: int, *key: int) -> np.random.Generator:
     """The generator of one choice of a training run: the order of an epoch, the augmentation of one example at one step."""
     return _generator(seed, _TRAINING_STREAM, *key)
+
+
+def report_rng(seed: int) -> np.random.Generator:
+    """The generator that draws the images which a report shows."""
+    return _generator(seed, _REPORT_STREAM)

@@ -70,14 +70,18 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def repeat(coco: Path, to: Path, num_images: int) -> None:
-    """Write the annotations of `num_images` images: those of a file again and again, each time with the ids that follow."""
+def repeat(coco: Path, to: Path, num_images: int, *, rename: bool = True) -> None:
+    """Write the annotations of `num_images` images: those of a file again and again, each time with the ids that follow.
+
+    `rename`: with file names of their own too, which no files have.
+    """
     with CocoIndex.open(coco) as index:
         last = max(annotation["id"] for k in range(index.num_images) for annotation in index.annotations(k))
 
         def images() -> Iterator[bytes]:
             for n in range(num_images):
-                yield orjson.dumps(index.image(n % index.num_images) | {"id": n + 1, "file_name": f"{n + 1:09d}.jpg"})
+                name = {"file_name": f"{n + 1:09d}.jpg"} if rename else {}
+                yield orjson.dumps(index.image(n % index.num_images) | {"id": n + 1, **name})
 
         def annotations() -> Iterator[bytes]:
             for n in range(num_images):

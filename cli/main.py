@@ -26,6 +26,8 @@ COMMANDS = {
     "render": "Make a data set again from its recipes, or verify that it can be.",
     "show": "Draw one annotated scene and list its instances.",
     "sheet": "Draw a contact sheet of a data set.",
+    "report": "Write a browsable page of a data set and a model's predictions.",
+    "view": "Serve a browsable report on this machine.",
     "train-baseline": "Train the benchmark model on boxes, points and layers.",
     "evaluate": "Evaluate a trained model on a data set.",
     "evaluate-results": "Evaluate anyone's detections: no torch, equal to pycocotools.",

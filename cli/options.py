@@ -6,7 +6,7 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from amodalsynth.baselines.config import MethodConfig
     from amodalsynth.pool import AssetPool
     from amodalsynth.presets import DatasetPreset
+    from amodalsynth.report.build import Report
 
 DEFAULT_DATASET = "intra-afruit"
 
@@ -167,3 +168,51 @@ def warn_of_some(what: str, which: Sequence[str], limit: int = 3) -> None:
     if which:
         more = f"; and {len(which) - limit} more" if len(which) > limit else ""
         click.echo(f"Warning: {len(which)} {what}: {'; '.join(which[:limit])}{more}", err=True)
+
+
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a report is of: the argument PATH and the options of `report` and `view`, in the words of `report.build.open_report`."""
+    for option in (
+        click.option(
+            "--against",
+            type=click.Path(path_type=Path),
+            metavar="OTHER",
+            help="Compare with another data set or, with --results, with another model's.",
+        ),
+        click.option(
+            "--results",
+            type=click.Path(path_type=Path),
+            metavar="RUN|FILE",
+            help="A trained run that was evaluated, or COCO results.",
+        ),
+        click.option(
+            "--image-root", "images", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder of the images."
+        ),
+        click.option("--format", default="auto", show_default=True, help="A format that `import` reads; auto tells it by the content."),
+        click.option(
+            "--split",
+            type=click.Choice(["all", "train", "val", "test"]),
+            default="all",
+            show_default="all, with --results test",
+            help="Which split.",
+        ),
+        dataset_argument,
+    ):
+        command = option(command)
+    return command
+
+
+def open_report(out: Path | None, **options: Any) -> Report:
+    """`report.build.open_report` with a bar for each of its steps."""
+    from amodalsynth.report.build import open_report
+
+    steps: dict[str, Callable[[int, int], None]] = {}
+    with ExitStack() as stack:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in steps:
+                stack.close()  # one bar at a time
+                steps[what] = stack.enter_context(counting_bar(what, "images"))
+            steps[what](done, total)
+
+        return open_report(existing(out), progress=progress, **options)

@@ -28,7 +28,7 @@ ROWS = [
     {"stats", "evaluation", "derive"},
     {"exporters", "importers"},
     {"validate"},
-    {"card", "doctor"},
+    {"card", "doctor", "report"},
     {"generate"},
     {"estimate", "recipes"},
     {"baselines"},

@@ -1,0 +1,165 @@
+// A model's detections on one image beside the ground truth: which are matched, which are false, and which instances are missed.
+
+import { instanceName } from "./details.js";
+import { element, isNumber, numberText, replaceContent } from "./dom.js";
+import { Painter, instanceColor, loadPicture } from "./paint.js";
+import { Mask } from "./rle.js";
+import { widestPlace } from "./shapes.js";
+
+const PREDICTED_THRESHOLD = 0.5; // of a model without one of its own, as no detection of it is right
+const PREDICTED_STEPS = 100; // of the score slider
+const PREDICTED_GROUND = "#808080"; // under an image without a file
+const PREDICTED_NEUTRAL = "#ffffff"; // of what belongs to no instance
+
+/** The detections from a score on, in their order. */
+export function shownDetections(detections, threshold) {
+  return detections.filter(({ score }) => score >= threshold);
+}
+
+/** The numbers of the instances, crowds apart, that no detection is matched with. */
+export function missedInstances(instances, detections) {
+  const found = new Set(detections.map(({ instance }) => instance));
+  return [...instances.keys()].filter((number) => !instances[number].crowd && !found.has(number));
+}
+
+/**
+ * {element, setThreshold(score), onThreshold(callback)}: the detections of a model, by its place in the page's list, on the image of a scene. `callback`
+ * is told the score when it is chosen in the panel, not when it is set. Throws an Error where a mask's counts do not fill the frame.
+ */
+export function createPredictedPanel(page, scene, model) {
+  const detections = predictedDetections(scene, model);
+  const masks = scene.instances.map(({ amodal }) => predictedMask(amodal, scene));
+  const listeners = [];
+  const canvas = element("canvas", { role: "img" });
+  const painter = new Painter(canvas, scene.width, scene.height);
+  const slider = element("input", { type: "range", ...predictedRange(detections), on: { input: () => choose(slider.valueAsNumber) } });
+  const score = element("output");
+  const counts = element("p", { class: "predicted-counts", "aria-live": "polite" });
+  const missing = element("p", { class: "predicted-missed" });
+  const body = element("tbody");
+  let [threshold, shown, missed] = [null, [], []];
+  let picture = null;
+
+  function setThreshold(value) {
+    if (value === threshold) {
+      return; // panels that follow each other set each other back
+    }
+    threshold = value;
+    slider.value = value;
+    score.value = numberText(value, 2);
+    shown = shownDetections(detections, value);
+    missed = missedInstances(scene.instances, shown);
+    const ofKind = (kind) => shown.filter((detection) => detection.kind === kind).length;
+    counts.textContent = `matched ${ofKind("matched")}, false ${ofKind("false")}, missed ${missed.length}`;
+    canvas.setAttribute("aria-label", `Detections of ${page.data.models[model]} with a score of at least ${score.value}: ${counts.textContent}`);
+    replaceContent(missing, missed.length > 0 && `Missed: ${missed.map((number) => instanceName(page, scene, number)).join(", ")}.`);
+    replaceContent(body, shown.map((detection) => predictedRow(page, scene, detection)));
+    draw();
+  }
+
+  function draw() {
+    painter.ground(PREDICTED_GROUND);
+    if (picture !== null) {
+      painter.picture(picture, 0, 0, scene.width, scene.height);
+    }
+    const color = ({ instance }) => (instance === null ? PREDICTED_NEUTRAL : instanceColor(page.palette, instance));
+    const isMatched = ({ kind }) => Number(kind === "matched");
+    // Matched ones above the others, which may be many; among each the nearer and the surer above.
+    const inTurn = shown.toSorted((one, other) => isMatched(one) - isMatched(other) || other.layer - one.layer || one.score - other.score);
+    for (const detection of inTurn) {
+      if (detection.kind !== "ignored") {
+        painter.fill(detection.mask, color(detection), { opacity: 0.3, hatched: detection.kind === "false" });
+      }
+      painter.outline(detection.mask, color(detection));
+    }
+    const missedMasks = missed.filter((number) => masks[number]?.area > 0);
+    for (const number of missedMasks) {
+      painter.outline(masks[number], instanceColor(page.palette, number), { dashed: true });
+    }
+    for (const detection of inTurn.filter(({ mask }) => mask.area > 0)) {
+      painter.label(detection.mark, widestPlace(detection.mask), color(detection));
+    }
+    for (const number of missedMasks) {
+      const [left, top, width] = masks[number].box;
+      painter.label(`${number} missed`, [left + width / 2, top], instanceColor(page.palette, number));
+    }
+  }
+
+  function choose(value) {
+    setThreshold(value);
+    listeners.forEach((listener) => listener(value));
+  }
+
+  setThreshold(page.data.thresholds[model] ?? PREDICTED_THRESHOLD);
+  loadPicture(scene.image).then((loaded) => {
+    picture = loaded;
+    draw();
+  });
+  return {
+    element: element(
+      "section",
+      { class: "predicted" },
+      element("h3", null, page.data.models[model]),
+      canvas,
+      element("p", { class: "note" }, "Matched: solid, with the instance's number. False: hatched, ×. Missed: dashed."),
+      element("label", { class: "predicted-score" }, "Score of at least ", slider, " ", score),
+      counts,
+      missing,
+      predictedTable(body),
+    ),
+    setThreshold,
+    onThreshold: (listener) => listeners.push(listener),
+  };
+}
+
+/** The detections with their masks, whether they are matched, false or ignored, and what marks them in picture and table. */
+function predictedDetections(scene, model) {
+  let numFalse = 0;
+  return scene.detections[model].map((detection) => {
+    const kind = detection.ignored ? "ignored" : detection.instance === null ? "false" : "matched";
+    numFalse += kind === "false" ? 1 : 0;
+    const mark = { ignored: "crowd", false: `×${numFalse}`, matched: `${detection.instance}` }[kind];
+    return { ...detection, kind, mark, mask: predictedMask(detection.amodal, scene) };
+  });
+}
+
+function predictedMask(counts, { height, width }) {
+  return counts === null ? null : new Mask(counts, height, width);
+}
+
+/** The slider's attributes: from 0 to 1, or further where scores lie beyond. */
+function predictedRange(detections) {
+  const scores = detections.map(({ score }) => score).filter(isNumber);
+  const [min, max] = [Math.floor(Math.min(0, ...scores)), Math.ceil(Math.max(1, ...scores))];
+  return { min, max, step: (max - min) / PREDICTED_STEPS };
+}
+
+function predictedTable(body) {
+  const headings = ["detection", "score", "category", "layer", "true layer", "IoU"];
+  return element(
+    "div",
+    { class: "scroll", tabindex: 0, role: "group", "aria-label": "Detections" },
+    element(
+      "table",
+      { class: "numbers" },
+      element("caption", null, "The detections shown, by falling score"),
+      element("thead", null, element("tr", null, headings.map((heading) => element("th", { scope: "col" }, heading)))),
+      body,
+    ),
+  );
+}
+
+function predictedRow(page, scene, { kind, mark, score, category, layer, instance, iou }) {
+  const trueLayer = kind === "matched" ? scene.instances[instance].layer : null;
+  const isWrong = isNumber(layer) && isNumber(trueLayer) && layer !== trueLayer;
+  return element(
+    "tr",
+    { class: `predicted-${kind}` },
+    element("th", { scope: "row" }, kind === "matched" ? `instance ${mark}` : kind === "false" ? `${mark} false` : "of a crowd, ignored"),
+    element("td", null, numberText(score, 3)),
+    element("td", null, page.categoryName(category)),
+    element("td", null, numberText(layer)),
+    element("td", null, isWrong ? `≠ ${numberText(trueLayer)}` : numberText(trueLayer)),
+    element("td", null, numberText(iou, 2)),
+  );
+}

@@ -1,0 +1,271 @@
+import { createViewer } from "/page/viewer.js";
+import { equal, ok, test } from "/tests/harness.js";
+import { BLUE, FAR, LIME, MIDDLE, NEAR, RED, changedRows, framePixels, makePage, makeScene, rowsWithout } from "/tests/scenes.js";
+
+const ALL = Array(6).fill("######");
+const viewers = [];
+
+/** A viewer that shows the first of some scenes, alone in the document, with nothing drawn but the image. */
+async function open(scenes, { only = ["image"], ...changes } = {}) {
+  viewers.forEach((other) => other.element.remove());
+  const page = makePage(scenes, changes);
+  const viewer = createViewer(page);
+  viewers.push(viewer);
+  document.body.replaceChildren(viewer.element);
+  const find = (selector) => viewer.element.querySelector(selector);
+  const all = (selector) => [...viewer.element.querySelectorAll(selector)];
+  const opened = {
+    page, viewer, find, all,
+    canvas: find("canvas"),
+    box: (name) => find(`[name=${name}]`),
+    show: (key, options = new Map()) => viewer.show({ view: "image", path: ["train", String(key)], options }),
+    pixels: () => framePixels(find("canvas"), 6, 6),
+    set: (names) => all("[type=checkbox]").forEach((box) => box.checked !== names.includes(box.name) && !box.disabled && box.click()),
+    async peel(step) {
+      find("[type=range]").value = step;
+      find("[type=range]").dispatchEvent(new Event("input"));
+      await settled(() => !find("canvas").hasAttribute("aria-busy"));
+    },
+  };
+  await opened.show(1);
+  opened.set(only);
+  return opened;
+}
+
+async function settled(condition) {
+  for (let i = 0; i < 200 && !condition(); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  ok(condition(), "what was waited for");
+}
+
+const press = (key, target = document.body) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const union = (...layers) => rowsWithout(ALL, rowsWithout(ALL, ...layers));
+const rowsOfColor = (pixels, color) => pixels.map((pixel) => (pixel.join() === color.join() ? "#" : ".")).join("").match(/.{6}/g);
+
+test("each toggle changes the pixels that it should", async () => {
+  const { pixels, set } = await open([makeScene()]);
+  const bare = pixels();
+  const changedWith = (...names) => {
+    set(["image", ...names]);
+    return changedRows(bare, pixels());
+  };
+  equal(rowsOfColor(bare, RED), ALL);
+  equal(changedWith("amodal"), union(FAR, MIDDLE, NEAR));
+  equal(changedWith("visible"), union(FAR, MIDDLE, NEAR));
+  const invisible = [rowsWithout(MIDDLE, rowsWithout(MIDDLE, NEAR)), rowsWithout(FAR, rowsWithout(FAR, MIDDLE, NEAR))];
+  equal(changedWith("invisible"), union(...invisible));
+  equal(changedWith("points"), ["......", ".#...#", "......", "......", "......", "......"]);
+  set([]);
+  equal(changedRows(bare, pixels()), ALL);
+});
+
+test("labels stand on what is seen, boxes around it", async () => {
+  const { pixels, set } = await open([makeScene()]);
+  const bare = pixels();
+  set(["image", "labels"]);
+  const labelled = changedRows(bare, pixels());
+  equal(labelled.join("").replaceAll(".", "").length, 3);
+  equal(labelled[3][3], "#");
+});
+
+test("the slider shows exactly the appearances that remain, and only their masks", async () => {
+  const { peel, pixels, set, find } = await open([makeScene()]);
+  const told = () => find(".peel [role=status]").textContent;
+  equal(told(), "Nothing is peeled: the scene with 3 instances.");
+  await peel(1);
+  equal(rowsOfColor(pixels(), LIME), union(FAR, MIDDLE));
+  equal(rowsOfColor(pixels(), BLUE), rowsWithout(ALL, FAR, MIDDLE));
+  equal(told(), "2 of 3 instances remain: 1 Plum, 0 Pear.");
+  const bare = pixels();
+  set(["image", "visible"]);
+  equal(changedRows(bare, pixels()), union(FAR, MIDDLE));
+  set(["image", "invisible"]);
+  equal(changedRows(bare, pixels()), rowsWithout(FAR, rowsWithout(FAR, MIDDLE)));
+  set(["image"]);
+  await peel(2);
+  equal(rowsOfColor(pixels(), LIME), FAR);
+  equal(told(), "1 of 3 instances remains: 0 Pear.");
+  await peel(3);
+  equal([rowsOfColor(pixels(), BLUE), told()], [ALL, "The background alone."]);
+  await peel(0);
+  equal(rowsOfColor(pixels(), RED), ALL);
+});
+
+test("without appearances the masks are peeled over the dimmed image, which is said", async () => {
+  const scene = makeScene();
+  scene.instances[0].appearance = null;
+  const { peel, pixels, find, set } = await open([scene]);
+  const note = () => find(".peel .note");
+  equal(note().hidden, true);
+  await peel(1);
+  equal(note().hidden, false);
+  const [dimmed] = pixels();
+  ok(dimmed[0] < 255 && dimmed[0] > dimmed[1], `${dimmed}`);
+  const bare = pixels();
+  set(["image", "amodal"]);
+  equal(changedRows(bare, pixels()), union(FAR, MIDDLE));
+  await peel(3);
+  equal([note().hidden, rowsOfColor(pixels(), BLUE)], [true, ALL]);
+});
+
+test("pictures that are missing or broken", async () => {
+  const { pixels, box, set, canvas } = await open([makeScene({ image: null, background: null })]);
+  equal([box("image").disabled, box("image").checked], [true, false]);
+  set(["amodal"]);
+  const grey = pixels();
+  equal(rowsOfColor(grey, [128, 128, 128, 255])[5], "######");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 60);
+  ok(data.some((value) => value === 17), "the words on their dark plate");
+  const broken = await open([makeScene({ image: "data:image/png;base64,AAAA" })]);
+  equal(rowsOfColor(broken.pixels(), [128, 128, 128, 255])[5], "######");
+});
+
+test("keys of toggles and slider; not while a text is typed or another view is shown", async () => {
+  const { box, find, viewer } = await open([makeScene()]);
+  press("a");
+  press("l");
+  equal([box("amodal").checked, box("labels").checked], [true, true]);
+  press("]");
+  press("]");
+  press("[");
+  equal(find("[type=range]").value, "1");
+  for (let i = 0; i < 9; i++) {
+    press("]");
+  }
+  equal(find("[type=range]").value, "3");
+  const field = document.createElement("input");
+  document.body.append(field);
+  press("a", field);
+  viewer.element.hidden = true;
+  press("a");
+  equal(box("amodal").checked, true);
+});
+
+test("toggles are off where the scene has no such thing, and on again in the next image", async () => {
+  const plain = makeScene();
+  plain.instances = plain.instances.slice(2).map((instance) => ({ ...instance, occludedBy: [] }));
+  const names = ["points", "invisible", "boxes", "image"];
+  const { box, show } = await open([makeScene(), plain], { only: names });
+  await show(2);
+  equal(names.map((name) => box(name).checked), [false, false, false, true]);
+  equal(names.map((name) => box(name).disabled), [true, true, true, false]);
+  press("p");
+  await show(1);
+  equal(names.map((name) => box(name).checked), [true, true, true, true]);
+});
+
+test("pointing at an instance highlights it on the canvas, in the table and in the graph", async () => {
+  const { canvas, find, all, pixels } = await open([makeScene()], { only: ["image", "visible"] });
+  const before = pixels();
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const at = (x, y) => ({ clientX: left + ((x + 0.5) * width) / 6, clientY: top + ((y + 0.5) * height) / 6, bubbles: true });
+  const litAmong = (selector) => all(selector).findIndex((one) => one.classList.contains("lit"));
+  const lit = () => [litAmong("tbody tr"), litAmong(".node")];
+  canvas.dispatchEvent(new PointerEvent("pointermove", at(1, 1)));
+  equal(lit(), [1, 1]);
+  equal(find(".card h4").textContent, "1 Plum");
+  equal(changedRows(before, pixels())[0], "######"); // the others are dimmed
+  canvas.dispatchEvent(new PointerEvent("pointermove", at(0, 5)));
+  equal(lit(), [-1, -1]);
+  all(".node")[0].dispatchEvent(new MouseEvent("mouseenter"));
+  equal(lit(), [2, 0]);
+  all(".node")[0].dispatchEvent(new MouseEvent("mouseleave"));
+  canvas.dispatchEvent(new MouseEvent("click", at(2, 3)));
+  canvas.dispatchEvent(new PointerEvent("pointerleave"));
+  equal(lit(), [0, 2]);
+  press("Escape");
+  equal(lit(), [-1, -1]);
+  equal(changedRows(before, pixels()), Array(6).fill("......"));
+});
+
+test("the canvas says what is on it", async () => {
+  const { canvas, peel } = await open([makeScene()]);
+  const said = () => canvas.getAttribute("aria-label");
+  const [near, middle, far] = ["2 Pear, layer 0", "1 Plum, layer 1, 33% occluded", "0 Pear, layer 2, 44% occluded"];
+  equal(said(), `1.jpg: 3 instances, nearest first: ${near}; ${middle}; ${far}`);
+  await peel(2);
+  equal(said(), `1.jpg: 1 instance, nearest first: ${far}`);
+  await peel(3);
+  equal(said(), "1.jpg: 0 instances");
+});
+
+test("previous and next walk through the filtered images in their order", async () => {
+  const { page, show, all, canvas, find } = await open([1, 2, 3, 4].map(() => makeScene()));
+  const links = () => all(".walk a").map((link) => link.getAttribute("href"));
+  equal(links(), ["#gallery?", null, "#image/train/2?"]);
+  await show(3, new Map([["sort", ["instances"]], ["instances", ["1-3"]]])); // 4, 3, 2
+  equal(links(), ["#gallery?sort,instances", "#image/train/4?sort,instances", "#image/train/2?sort,instances"]);
+  equal(find(".walk .at").textContent, "2 of 3");
+  press(",");
+  press(".");
+  press("ArrowLeft", canvas);
+  press("ArrowRight", canvas);
+  press("ArrowRight");
+  equal(page.went.map((href) => href[13]), ["4", "2", "4", "2"]);
+  await show(1, new Map([["instances", ["1-3"]]])); // does not pass: among all
+  equal(links(), ["#gallery?instances", null, "#image/train/2?"]);
+  press(",");
+  equal(page.went.length, 4);
+});
+
+test("an image that the page does not have, and one that cannot be loaded", async () => {
+  const { show, find, page } = await open([makeScene(), makeScene()]);
+  const message = () => find(".notice");
+  await show('7"><b>', new Map([["layer", ["2"]]]));
+  equal([message().hidden, find(".body").hidden], [false, true]);
+  equal(message().textContent, 'This page has no image "7"><b>" in a part "train". Look in the gallery.');
+  equal(message().querySelector("a").getAttribute("href"), "#gallery?layer");
+  press("]");
+  await show(1);
+  equal([message().hidden, find(".body").hidden], [true, false]);
+  page.store.scene = async () => Promise.reject(new Error("It is gone."));
+  await show(2);
+  equal(message().textContent, "It is gone. Look in the gallery.");
+  page.store.scene = async () => makeScene({ width: 7 });
+  await show(2);
+  ok(message().textContent.includes("has 36 pixels"), message().textContent);
+});
+
+test("of two quick steps the older scene is never shown", async () => {
+  const releases = [];
+  const late = makeScene();
+  const { show, find, page, pixels } = await open([late, late, late]);
+  page.store.scene = (row) => new Promise((resolve) => (releases[row] = resolve));
+  const [second, third] = [show(2), show(3)];
+  releases[2](makeScene({ instances: late.instances.slice(2) }));
+  await third;
+  equal(find(".walk .title").textContent, "3.jpg");
+  releases[1](makeScene({ image: null }));
+  await second;
+  equal([find("canvas").getAttribute("aria-label").slice(0, 18), rowsOfColor(pixels(), RED)], ["3.jpg: 1 instance,", ALL]);
+  equal(find(".body").hasAttribute("aria-busy"), false);
+});
+
+test("one pixel for each of the frame, and back", async () => {
+  const { canvas, find, show } = await open([makeScene(), makeScene()]);
+  find(".zoom").click();
+  equal(canvas.getBoundingClientRect().width, 6);
+  await show(2);
+  equal([canvas.getBoundingClientRect().width, find(".zoom").getAttribute("aria-pressed")], [6, "true"]);
+  find(".zoom").click();
+  ok(canvas.getBoundingClientRect().width > 100);
+});
+
+test("notes and panels of models", async () => {
+  const detections = [[], []];
+  const page = makePage([]);
+  const data = { ...page.data, models: ["one", "two"], thresholds: [0.25, null] };
+  const scene = makeScene({ derived: true, detections });
+  const opened = await open([scene]);
+  equal(opened.all(".below > .note").length, 1);
+  const index = { ...opened.page.data.index, quality: [[50], [50]] };
+  const { all, show } = await open([scene], { data: { ...data, index } });
+  const sliders = () => all(".predicted [type=range]");
+  equal(sliders().map((slider) => slider.value), ["0.25", "0.5"]);
+  sliders()[0].value = 0.75;
+  sliders()[0].dispatchEvent(new Event("input"));
+  equal(sliders().map((slider) => slider.value), ["0.75", "0.75"]);
+  await show(1);
+  equal(sliders().map((slider) => slider.value), ["0.75", "0.75"]);
+});

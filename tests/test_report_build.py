@@ -1,0 +1,142 @@
+"""What a report holds: parts, rows, scenes with their points and pictures, and the summary that the templates show."""
+
+import dataclasses
+
+import numpy as np
+import orjson
+import pytest
+
+import amodalsynth
+from amodalsynth.errors import ConfigurationError, DataError
+from amodalsynth.generate import generate_dataset
+from amodalsynth.points import points_path, write_points
+from amodalsynth.report.build import open_report
+from amodalsynth.report.pictures import data_url
+from amodalsynth.report.point_file import open_points
+from amodalsynth.report.summary import summarise
+from tests.formats_support import PRESET, tiny_dataset
+from tests.strategies import DrawnPool
+from tests.test_cli_report import results_of
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tiny_dataset(tmp_path_factory.mktemp("build") / "discs", num_images=8, splits=("train", "test"))
+    coco = folder / "annotations" / "instances_train.json"
+    write_points(coco, points_path(coco, 10))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(data):
+    with open_report(data) as opened:
+        yield opened
+
+
+def to_url(name, picture):
+    return data_url(picture)
+
+
+def test_scenes_are_those_of_the_data_set(report, data):
+    assert [part.name for part in report.parts] == ["train", "test"] and report.num_rows == report.num_images == 16
+    index = report.data({"kind": "inline"})["index"]
+    assert len({len(column) for name, column in index.items() if name != "quality"}) == 1
+    for row in (0, 5, 8, 15):
+        record = amodalsynth.open(data, "train" if row < 8 else "test")[row % 8]
+        scene = report.scene(row, to_url)
+        assert index["id"][row] == record.image_id and index["instances"][row] == len(record.entries)
+        assert [i["id"] for i in scene["instances"]] == [e["id"] for e in record.entries]
+        assert [i["amodal"] for i in scene["instances"]] == [e["segmentation"]["counts"] for e in record.entries]
+        names = [report.categories[i["category"]] for i in scene["instances"]]
+        assert names == [PRESET.categories[e["category_id"] - 1] for e in record.entries]
+        order = np.array([[j in i["occludedBy"] for j in range(len(scene["instances"]))] for i in scene["instances"]])
+        assert (order == record.annotation.occlusion_order).all()
+        assert all(len(i["points"]) == 10 if row < 8 else i["points"] is None for i in scene["instances"])
+        assert index["layer"][row] == max(i["layer"] for i in scene["instances"])
+        assert orjson.loads(orjson.dumps(scene)) == scene
+
+
+def test_points_that_do_not_fit_are_left_aside(data, tmp_path):
+    coco = tmp_path / "annotations" / "instances_train.json"
+    coco.parent.mkdir()
+    coco.write_bytes((data / "annotations" / "instances_train.json").read_bytes())
+    assert open_points(coco) is None
+    points = points_path(coco, 10)
+    points.write_text("half a fi")
+    assert open_points(coco) is None
+    written = orjson.loads(points_path(data / "annotations" / "instances_train.json", 10).read_bytes())
+    for annotation in written["annotations"][::2]:
+        annotation["id"] += 10_000
+    points.write_bytes(orjson.dumps(written))
+    with open_report(coco) as opened:
+        known = [i["points"] is not None for row in range(opened.num_rows) for i in opened.scene(row, to_url)["instances"]]
+    assert known == [i % 2 == 1 for i in range(len(known))]
+
+
+def test_pictures_by_name(report):
+    assert report.picture(3, "image").media_type == "image/jpeg" and report.picture(3, "background") is not None
+    count = len(report.scene(3, to_url)["instances"])
+    assert report.picture(3, str(count - 1)).media_type == "image/png"
+    for name in (str(count), "-1", "../3", "", "²", "images"):
+        assert report.picture(3, name) is None
+
+
+def test_two_data_sets_share_the_places(data, tmp_path):
+    small = dataclasses.replace(PRESET, name="small")
+    generate_dataset(small, DrawnPool(split="val"), tmp_path / "small", split="val", num_images=3, seed=0)
+    with open_report(data, against=tmp_path / "small", max_images=10) as opened:
+        assert [opened.parts[p].name for p, _ in opened.rows].count("other/val") == 3 and opened.num_rows == 10
+        context = summarise(opened)
+        assert set(context["views"]) == {"overview", "gallery", "compare", "image"}
+        assert {tuple(e.name for e in chart.legend) for chart in context["compared_charts"]} == {("discs", "small")}
+    with open_report(data, against=data, max_images=10) as opened:
+        assert sorted(part.set for p, _ in opened.rows for part in [opened.parts[p]]) == [0] * 5 + [1] * 5
+
+
+def test_models(data, tmp_path):
+    first = results_of(data, tmp_path / "model.json")
+    (tmp_path / "again").mkdir()
+    second = results_of(data, tmp_path / "again" / "model.json")
+    with open_report(data, results=first, against=second) as opened:
+        assert opened.model_names == ["model (1)", "model (2)"]
+        assert opened.data({})["thresholds"] == [0.9, 0.9]
+        assert all(value == 100 for column in opened.data({})["index"]["quality"] for value in column)
+        scene = opened.scene(2, to_url)
+        for found in scene["detections"]:
+            assert sorted(d["instance"] for d in found) == list(range(len(scene["instances"])))
+            for detection in found:
+                instance = scene["instances"][detection["instance"]]
+                assert detection["iou"] == 1 and detection["category"] == instance["category"] and detection["layer"] == instance["layer"]
+        context = summarise(opened)
+        assert set(context["views"]) == {"overview", "gallery", "predictions", "compare", "image"}
+        assert ("mask", "100.0", "100.0", "+0.0") in context["compared_tables"][0].rows
+        confusion = context["models"][0].confusion
+        assert all(count == 0 or i == j for i, (_, cells) in enumerate(confusion.rows) for j, (count, _) in enumerate(cells))
+    with open_report(data, split="train", results=results_of(data, tmp_path / "train.json", "train")) as opened:
+        assert [part.name for part in opened.parts] == ["train"]
+    with pytest.raises(DataError, match="image_id"):  # those of test, judged on train: fewer instances do not hide it
+        coco = orjson.loads(first.read_bytes())
+        (tmp_path / "wrong.json").write_bytes(orjson.dumps([{**d, "image_id": 99} for d in coco]))
+        open_report(data, results=tmp_path / "wrong.json")
+
+
+def test_results_need_a_split(tmp_path):
+    for split in ("train", "val"):
+        generate_dataset(PRESET, DrawnPool(split=split), tmp_path / "out", split=split, num_images=2, seed=0)
+    with pytest.raises(ConfigurationError, match="--split train or val"):
+        open_report(tmp_path / "out", results=tmp_path / "model.json")
+
+
+def test_the_summary_counts_what_stats_counts(report, data):
+    from amodalsynth.stats import read_stats
+
+    stats = read_stats(data)
+    (summary,) = summarise(report)["sets"]
+    assert {tile.name: tile.value for tile in summary.tiles}["instances"] == f"{stats.total.num_instances:,}"
+    charts = {chart.key: chart for chart in summary.charts}
+    for key, counts in (("instances", stats.total.histogram), ("layers", stats.total.layers), ("categories", stats.total.categories)):
+        assert [row[:2] for row in charts[key].table[1:]] == [(str(name), f"{count:,}") for name, count in counts.items()]
+    assert sum(int(row[1].replace(",", "")) for row in charts["rates"].table[1:]) == stats.total.num_instances
+    assert sum(int(cell) for row in charts["positions"].table[1:] for cell in row[1:]) == stats.total.num_instances
+    assert dict(summary.facts)["seed"] == "0" and ("image_size", "64, 64") in [row[:2] for row in summary.configuration]
+    assert {source[0] for source in summary.sources} == {"foregrounds", "backgrounds"}
