@@ -25,11 +25,12 @@ help:  ## Show this help.
 
 install: .venv/.all  ## Install amodalsynth with every extra into .venv.
 
-demo: .venv/.core  ## Make a small Intra-AFruit from the built-in pack, print its statistics, draw a contact sheet.
+demo: .venv/.core  ## Make a small Intra-AFruit from the built-in pack, print its statistics, draw a contact sheet and a browsable report.
 	$(BIN)/amodalsynth generate --dataset intra-afruit --foregrounds builtin --backgrounds builtin --split train --num-images 240 --out $(DEMO) --resume
 	$(BIN)/amodalsynth stats $(DEMO)
 	@echo
 	$(BIN)/amodalsynth sheet $(DEMO)
+	$(BIN)/amodalsynth report $(DEMO) --to $(DEMO)/report.html
 
 test: .venv/.all  ## Run the tests.
 	$(BIN)/python -m pytest -n auto

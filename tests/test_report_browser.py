@@ -323,8 +323,10 @@ def test_predictions_are_matched_and_follow_the_score(browser_page, data, models
     entries = amodalsynth.open(data).by_image_id(1).entries
     browser_page.goto(f"{address}#image/train/1")
     browser_page.wait_for_selector(".predicted canvas")
-    assert browser_page.locator(".predicted").count() == 2
-    panel = browser_page.locator(".predicted").first
+    assert browser_page.locator(".predicted h3").all_text_contents() == ["Ground truth", "good", "half"]
+    truth = browser_page.locator(".predicted canvas").first.get_attribute("aria-label")
+    assert truth.startswith("Ground truth: ") and truth.count(",") == len(entries) - 1
+    panel = browser_page.locator(".predicted").nth(1)
     slider = panel.locator("input[type=range]")
     for threshold, matched, false in (
         (0.01, len(entries), 1),

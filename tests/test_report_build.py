@@ -1,10 +1,12 @@
 """What a report holds: parts, rows, scenes with their points and pictures, and the summary that the templates show."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import orjson
 import pytest
+from PIL import Image
 
 import amodalsynth
 from amodalsynth.errors import ConfigurationError, DataError
@@ -71,6 +73,24 @@ def test_points_that_do_not_fit_are_left_aside(data, tmp_path):
     with open_report(coco) as opened:
         known = [i["points"] is not None for row in range(opened.num_rows) for i in opened.scene(row, to_url)["instances"]]
     assert known == [i % 2 == 1 for i in range(len(known))]
+
+
+def test_faults_name_files_and_no_folder_of_this_machine(data, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(data, folder)
+    (folder / "images" / "train" / "000000002.jpg").unlink()
+    Image.new("RGB", (10, 10)).save(folder / "images" / "train" / "000000003.jpg")
+    coco = orjson.loads((folder / "annotations" / "instances_train.json").read_bytes())
+    coco["images"][3]["file_name"] = "../../secret.jpg"
+    (folder / "annotations" / "instances_train.json").write_bytes(orjson.dumps(coco))
+    with open_report(folder) as opened:
+        faults = [fault for row in (1, 2, 3) for fault in opened.scene(row, to_url)["faults"]]
+        (summary,) = summarise(opened)["sets"]
+    examples = [example for kind in summary.faults for _, _, example in kind.examples]
+    assert len(faults) == len(examples) == summary.num_faults == 3
+    for message in (*examples, *(fault["message"] for fault in faults)):
+        assert str(tmp_path) not in message
+    assert "000000002.jpg" in examples[0] and "10 x 10" in examples[1] and "secret" in examples[2]
 
 
 def test_pictures_by_name(report):

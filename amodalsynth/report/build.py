@@ -61,6 +61,14 @@ class Part:
         image = self.source.at(k)
         return image if self.points is None else with_points(image, self.points)
 
+    def public(self, message: str) -> str:
+        """What `validate` says, without the folder of the images: a report may go to others, and holds no path of the machine."""
+        return (
+            message
+            if self.source.images is None
+            else message.replace(f"{self.source.images}/", "").replace(str(self.source.images), "the folder")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
@@ -135,6 +143,8 @@ class Report:
         image = part.image(k)
         described = describe_scene(image, part.judge.judge_image(image), places)
         values = described.values
+        for fault in values["faults"]:
+            fault["message"] = part.public(fault["message"])
         for name, picture in (("image", part.pictures.image(image)), ("background", part.pictures.background(image))):
             values[name] = None if picture is None else to_url(name, picture)
         for number, (instance, place) in enumerate(zip(values["instances"], described.place)):

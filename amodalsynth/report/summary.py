@@ -178,7 +178,11 @@ def _faults(parts: Sequence[Part]) -> tuple[FaultKind, ...]:
             kind,
             counts[kind],
             meaning,
-            tuple((part.name, where, message) for part in parts for where, message in part.survey.validation.examples.get(kind, ())),
+            tuple(
+                (part.name, where, part.public(message))
+                for part in parts
+                for where, message in part.survey.validation.examples.get(kind, ())
+            ),
         )
         for kind, meaning in KINDS.items()
     )

@@ -30,15 +30,13 @@ export function createPredictedPanel(page, scene, model) {
   const detections = predictedDetections(scene, model);
   const masks = scene.instances.map(({ amodal }) => predictedMask(amodal, scene));
   const listeners = [];
-  const canvas = element("canvas", { role: "img" });
-  const painter = new Painter(canvas, scene.width, scene.height);
+  const { canvas, draw } = createPredictedCanvas(scene, paint);
   const slider = element("input", { type: "range", ...predictedRange(detections), on: { input: () => choose(slider.valueAsNumber) } });
   const score = element("output");
   const counts = element("p", { class: "predicted-counts", "aria-live": "polite" });
   const missing = element("p", { class: "predicted-missed" });
   const body = element("tbody");
   let [threshold, shown, missed] = [null, [], []];
-  let picture = null;
 
   function setThreshold(value) {
     if (value === threshold) {
@@ -57,11 +55,7 @@ export function createPredictedPanel(page, scene, model) {
     draw();
   }
 
-  function draw() {
-    painter.ground(PREDICTED_GROUND);
-    if (picture !== null) {
-      painter.picture(picture, 0, 0, scene.width, scene.height);
-    }
+  function paint(painter) {
     const color = ({ instance }) => (instance === null ? PREDICTED_NEUTRAL : instanceColor(page.palette, instance));
     const isMatched = ({ kind }) => Number(kind === "matched");
     // Matched ones above the others, which may be many; among each the nearer and the surer above.
@@ -91,10 +85,6 @@ export function createPredictedPanel(page, scene, model) {
   }
 
   setThreshold(page.data.thresholds[model] ?? PREDICTED_THRESHOLD);
-  loadPicture(scene.image).then((loaded) => {
-    picture = loaded;
-    draw();
-  });
   return {
     element: element(
       "section",
@@ -110,6 +100,40 @@ export function createPredictedPanel(page, scene, model) {
     setThreshold,
     onThreshold: (listener) => listeners.push(listener),
   };
+}
+
+/** The instances of a scene as the panels of the models show what is found of them: to stand beside these. */
+export function createTruthPanel(page, scene) {
+  const numbers = [...scene.instances.keys()].filter((number) => scene.instances[number].amodal !== null);
+  const masks = numbers.map((number) => predictedMask(scene.instances[number].amodal, scene));
+  const { canvas, draw } = createPredictedCanvas(scene, (painter) => {
+    const colors = numbers.map((number) => instanceColor(page.palette, number));
+    masks.forEach((mask, i) => painter.fill(mask, colors[i], { opacity: 0.3 }));
+    masks.forEach((mask, i) => painter.outline(mask, colors[i]));
+    masks.forEach((mask, i) => mask.area > 0 && painter.label(String(numbers[i]), widestPlace(mask), colors[i]));
+  });
+  canvas.setAttribute("aria-label", `Ground truth: ${numbers.map((number) => instanceName(page, scene, number)).join(", ")}`);
+  draw();
+  return element("section", { class: "predicted" }, element("h3", null, "Ground truth"), canvas, element("p", { class: "note" }, "The amodal masks, with the instances' numbers."));
+}
+
+/** {canvas, draw}: a canvas with the scene's image, as soon as it is loaded, and on it what `paint(painter)` draws. */
+function createPredictedCanvas(scene, paint) {
+  const canvas = element("canvas", { role: "img" });
+  const painter = new Painter(canvas, scene.width, scene.height);
+  let picture = null;
+  const draw = () => {
+    painter.ground(PREDICTED_GROUND);
+    if (picture !== null) {
+      painter.picture(picture, 0, 0, scene.width, scene.height);
+    }
+    paint(painter);
+  };
+  loadPicture(scene.image).then((loaded) => {
+    picture = loaded;
+    draw();
+  });
+  return { canvas, draw };
 }
 
 /** The detections with their masks, whether they are matched, false or ignored, and what marks them in picture and table. */

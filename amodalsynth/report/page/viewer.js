@@ -6,7 +6,7 @@ import { createInstanceCard, createInstanceTable, instanceName, sceneNotes } fro
 import { element, replaceContent } from "./dom.js";
 import { createGraph } from "./graph.js";
 import { PeeledScene } from "./peel.js";
-import { createPredictedPanel } from "./predicted.js";
+import { createPredictedPanel, createTruthPanel } from "./predicted.js";
 import { createStage } from "./stage.js";
 import { createWalk } from "./walk.js";
 
@@ -83,7 +83,7 @@ export function createViewer(page) {
     peel();
   }
 
-  /** A panel for each model; the score chosen in one holds in all, and for the images to come. */
+  /** The ground truth and, beside it, a panel for each model; the score chosen in one holds in all, and for the images to come. */
   function predictedPanels(scene) {
     const panels = page.data.models.map((_, model) => createPredictedPanel(page, scene, model));
     const setAll = (score) => panels.forEach((panel) => panel.setThreshold(score));
@@ -95,7 +95,7 @@ export function createViewer(page) {
     if (threshold !== null) {
       setAll(threshold);
     }
-    return panels.length > 0 && element("div", { class: "predicted-panels" }, panels.map((panel) => panel.element));
+    return panels.length > 0 && element("div", { class: "predicted-panels" }, createTruthPanel(page, scene), panels.map((panel) => panel.element));
   }
 
   const keys = { ",": () => walk.go(-1), ".": () => walk.go(1), "[": () => slider.move(-1), "]": () => slider.move(1) };
