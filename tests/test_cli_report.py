@@ -120,6 +120,22 @@ def test_pieces_replace_those_of_an_earlier_report_and_nothing_else(data, tmp_pa
     assert not pieces.exists()  # it belonged to the page that is no more
 
 
+def test_two_runs_do_not_mix_their_pieces(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "SINGLE_FILE_IMAGES", 4)
+    target = tmp_path / "page.html"
+    (tmp_path / ".page_files.new" / "scenes").mkdir(parents=True)  # left by one that was killed
+    (tmp_path / ".page_files.new" / "scenes" / "99.js").touch()
+    with open_report(data) as report:
+
+        def second(done, total):
+            with pytest.raises(write.OutputConflict, match="another report is being written"):
+                write_report(report, target)
+
+        written = write_report(report, target, progress=second)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page_files"]
+        assert len(list((written.pieces / "scenes").iterdir())) == 16
+
+
 def test_a_data_set_without_images(run_cli, tmp_path):
     (tmp_path / "empty.json").write_text('{"images": [], "annotations": [], "categories": []}')
     assert "0 images" in run_cli("report", tmp_path / "empty.json", "--to", tmp_path / "page.html").stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amodalsynth.errors import ConfigurationError, OutputConflict
-from amodalsynth.files import write_file
+from amodalsynth.files import locked, write_file
 from amodalsynth.report.build import Report
 from amodalsynth.report.page import piece_script, render_page
 from amodalsynth.report.pictures import Picture, data_url, encode_for_page, thumbnail
@@ -19,7 +19,7 @@ from amodalsynth.report.summary import summarise
 
 SINGLE_FILE_IMAGES = 400  # up to so many images are held by the page itself
 _LARGEST_SIDE, _QUALITY = 1024, 90  # of pictures in a report, which are compressed; `amodalsynth view` shows the files themselves
-_MARK = ".amodalsynth-report"  # in a folder of pieces: it was made by this, and may be replaced by this
+_MARK = ".amodalsynth-report"  # in a folder of pieces: it was made by this, and may be replaced by this; locked while it is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def check_target(to: Path) -> None:
 def write_report(report: Report, to: Path, *, workers: int = 1, progress: Callable[[int, int], None] | None = None) -> Written:
     """Write the report to `to`, and beyond `SINGLE_FILE_IMAGES` images its pieces to a folder beside it.
 
-    An interrupted or failed run leaves what was there before. `OutputConflict` where the folder for the pieces holds something else.
+    An interrupted or failed run leaves what was there before. `OutputConflict` where the folder for the pieces holds something else, or
+    another run writes it.
     """
     pieces = to.with_name(f"{to.stem}_files")
     ours = (pieces / _MARK).is_file()
@@ -57,16 +58,22 @@ def write_report(report: Report, to: Path, *, workers: int = 1, progress: Callab
         raise OutputConflict(
             f"{pieces}: expected no such folder, or one of an earlier report; move it away, or write the report to another name"
         )
-    fresh = pieces.with_name(f".{pieces.name}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        num_bytes, missing = _write_pieces(report, fresh, workers, progress)
-        content = _page(report, {"kind": "files", "base": f"{pieces.name}/", "missing": missing}, None)
-        shutil.rmtree(pieces, ignore_errors=True)
-        fresh.rename(pieces)
-        write_file(to, content)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    fresh, former = (pieces.with_name(f".{pieces.name}.{what}") for what in ("new", "old"))
+    fresh.mkdir(exist_ok=True)  # one that is there is of a run that was killed, unless it is locked
+    busy = OutputConflict(f"{to}: another report is being written there; wait for it, or write to another name")
+    with locked(fresh / _MARK, busy):
+        try:
+            for left in (former, fresh / "scenes", fresh / "thumbs"):
+                shutil.rmtree(left, ignore_errors=True)
+            num_bytes, missing = _write_pieces(report, fresh, workers, progress)
+            content = _page(report, {"kind": "files", "base": f"{pieces.name}/", "missing": missing}, None)
+            if ours:
+                pieces.rename(former)
+            fresh.rename(pieces)
+            write_file(to, content)
+            shutil.rmtree(former, ignore_errors=True)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return Written(to, pieces, report.num_rows, num_bytes + len(content))
 
 
@@ -85,8 +92,7 @@ def _single_page(report: Report, workers: int, progress: Callable[[int, int], No
 def _write_pieces(report: Report, folder: Path, workers: int, progress: Callable[[int, int], None] | None) -> tuple[int, list[int]]:
     """How many bytes there are, and the rows without a thumbnail."""
     for name in ("scenes", "thumbs"):
-        (folder / name).mkdir(parents=True)
-    (folder / _MARK).touch()
+        (folder / name).mkdir()
     num_bytes, missing = 0, []
     for row, (scene, thumb) in enumerate(_make_rows(report, workers, progress)):
         content = piece_script(row, scene)
