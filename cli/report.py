@@ -43,7 +43,6 @@ def command(out: Path | None, to: Path, **options: Any) -> None:
     with open_report(out, **options) as report, counting_bar("drawing", "images") as progress:
         written = write_report(report, to, workers=default_workers(), progress=progress)
     beside = "" if written.pieces is None else f" and {written.pieces}"
-    shown = (
-        f"{written.num_rows:,} of {report.num_images:,} images" if written.num_rows < report.num_images else f"{written.num_rows:,} images"
-    )
-    click.echo(f"{written.page}{beside}: {shown}, {written.num_bytes / 1e6:.1f} MB; open it in a browser")
+    shown = f"{written.num_rows:,}" + (f" of {report.num_images:,}" if written.num_rows < report.num_images else "")
+    noun = "image" if report.num_images == 1 else "images"
+    click.echo(f"{written.page}{beside}: {shown} {noun}, {written.num_bytes / 1e6:.1f} MB; open it in a browser")

@@ -47,7 +47,7 @@ def test_a_sample_is_drawn_with_a_seed_and_the_numbers_cover_all(run_cli, data, 
         assert "5 of 16 images" in done.stdout
         pages.append((tmp_path / "page.html").read_bytes())
     assert pages[0] == pages[1] != pages[2]
-    assert b"all 16 images" in pages[0] and pages[0].count(b'id="scene-') == 5
+    assert b"all its 16 images" in pages[0] and pages[0].count(b'id="scene-') == 5
 
 
 def test_any_format_that_validate_reads(run_cli, data, tmp_path):
@@ -141,17 +141,42 @@ def test_a_data_set_without_images(run_cli, tmp_path):
     assert "0 images" in run_cli("report", tmp_path / "empty.json", "--to", tmp_path / "page.html").stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_report_leaves_the_earlier_one(run_cli, data, tmp_path, how):
+@pytest.mark.parametrize("single", [True, False])
+def test_a_report_that_fails_leaves_the_earlier_one(data, tmp_path, monkeypatch, single):
+    """Also where the disk is full only when the page itself is written, after its pieces."""
+    monkeypatch.setattr(write, "SINGLE_FILE_IMAGES", 100 if single else 4)
     target = tmp_path / "page.html"
-    target.write_text("earlier")
-    command = [sys.executable, "-m", "amodalsynth_cli", "report", str(data), "--to", str(target)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.7)
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=60)
-    if process.returncode != 0:  # it was not quicker
-        assert target.read_text() == "earlier" and "Traceback" not in errors
+    with open_report(data, max_images=6) as report:
+        write_report(report, target)
+    before = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    def stop(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with open_report(data) as report:
+        for patch, options, error in ((full, {}, OSError), (write.write_file, {"progress": stop}, KeyboardInterrupt)):
+            with monkeypatch.context() as patched, pytest.raises(error):
+                patched.setattr(write, "write_file", patch)
+                write_report(report, target, **options)
+            assert {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_command_leaves_the_earlier_page_or_a_whole_one(run_cli, data, tmp_path, how):
+    target = tmp_path / "page.html"
+    for seconds in (0.5, 0.9):
+        target.write_text("earlier")
+        command = [sys.executable, "-m", "amodalsynth_cli", "report", str(data), "--to", str(target)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(seconds)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+        assert target.read_text() == "earlier" or target.read_text().endswith("</html>")
+        assert "Traceback" not in errors
     run_cli("report", data, "--to", target)
-    assert target.read_text().startswith("<!doctype html>")
+    assert target.read_text().endswith("</html>")
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["page.html"]

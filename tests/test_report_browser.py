@@ -353,8 +353,8 @@ def test_two_data_sets_stand_side_by_side(browser_page, data, tmp_path):
     assert "other/val" in browser_page.locator("#view-image").inner_text()
 
 
-def test_masks_in_the_page_are_the_files(browser_page, data, url):
-    """The run-length codes of the page's scenes, decoded here by pycocotools' rules, are those of the file."""
+def test_scenes_from_the_server_hold_the_masks_of_the_files(browser_page, data, url):
+    """How the page decodes them is the matter of test_report_rle.py."""
     index = amodalsynth.open(data)
     browser_page.goto(url)
     scene = browser_page.evaluate(

@@ -13,6 +13,7 @@ from amodalsynth.errors import ConfigurationError, DataError
 from amodalsynth.generate import generate_dataset
 from amodalsynth.points import points_path, write_points
 from amodalsynth.report.build import open_report
+from amodalsynth.report.page import render_page
 from amodalsynth.report.pictures import data_url
 from amodalsynth.report.point_file import open_points
 from amodalsynth.report.summary import summarise
@@ -111,6 +112,52 @@ def test_two_data_sets_share_the_places(data, tmp_path):
         assert {tuple(e.name for e in chart.legend) for chart in context["compared_charts"]} == {("discs", "small")}
     with open_report(data, against=data, max_images=10) as opened:
         assert sorted(part.set for p, _ in opened.rows for part in [opened.parts[p]]) == [0] * 5 + [1] * 5
+
+
+def test_numbers_stand_in_their_order_and_what_one_set_lacks_is_said(data, tmp_path):
+    """A file with amodal masks alone has no rates of its own; its images have other numbers of instances."""
+    coco = orjson.loads((data / "annotations" / "instances_train.json").read_bytes())
+    keep = {"id", "image_id", "category_id", "segmentation"}
+    lacking = coco | {"annotations": [{k: v for k, v in a.items() if k in keep} for a in coco["annotations"][:1]]}
+    (tmp_path / "masks.json").write_bytes(orjson.dumps(lacking))
+    with open_report(data, against=tmp_path / "masks.json") as opened:
+        charts = {chart.key: chart for chart in summarise(opened)["compared_charts"]}
+    labels = [row[0] for row in charts["compared-instances"].table[1:]]
+    assert labels == sorted(labels, key=int) and labels[:2] == ["0", "1"]
+    assert [entry.name for entry in charts["compared-rates"].legend] == ["discs", "masks.json (not recorded)"]
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1", '{"preset": 5, "seed": 0, "splits": 1, "output": 2, "assets": {"foregrounds": {"files": 5}}}']
+)
+def test_a_strange_dataset_json_stops_no_report(data, tmp_path, content):
+    folder = tmp_path / "copy"
+    shutil.copytree(data, folder)
+    (folder / "dataset.json").write_text(content)
+    with open_report(folder, split="test") as opened:
+        (summary,) = summarise(opened)["sets"]
+        assert summary.configuration == () and opened.num_rows == 8
+
+
+def test_a_folder_with_a_name_that_is_no_text(data, tmp_path):
+    folder = tmp_path / "caf\udce9"
+    shutil.copytree(data, folder)
+    with open_report(folder, split="test") as opened:
+        page = render_page(summarise(opened), data=opened.data({"kind": "inline"}), inline={})
+    assert "<title>caf?</title>" in page.decode()
+
+
+def test_points_of_another_file_are_shown_and_not_judged(data, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(data, folder)
+    points = points_path(folder / "annotations" / "instances_train.json", 10)
+    written = orjson.loads(points.read_bytes())
+    for annotation in written["annotations"]:
+        annotation["point_labels"] = [1 - label for label in annotation["point_labels"]]
+    points.write_bytes(orjson.dumps(written))
+    with open_report(folder, split="train") as opened:
+        scene = opened.scene(0, to_url)
+        assert scene["faults"] == [] == opened.data({})["index"]["faults"][0] and all(i["points"] for i in scene["instances"])
 
 
 def test_models(data, tmp_path):

@@ -19,7 +19,9 @@ def test_ticks_reach_the_highest_value_in_few_even_steps(highest):
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=30), st.booleans())
 def test_bars_are_as_tall_as_their_counts(counts, as_shares):
     series = {"ours": {f"label {i}": count for i, count in enumerate(counts)}, "theirs": {"label 0": 3}}
-    chart = bar_chart("key", "Title", "label", series, what="things", as_shares=as_shares)
+    chart = bar_chart(
+        "key", "Title", "label", series, labels=[f"label {i}" for i in range(len(counts))], what="things", as_shares=as_shares
+    )
     left, top, right, bottom = chart.frame
     ours = [bar for bar in chart.marks if bar.series == 0]
     assert len(ours) == len(counts) and len(chart.x_ticks) == len(counts)
@@ -38,10 +40,10 @@ def test_bars_are_as_tall_as_their_counts(counts, as_shares):
 
 
 def test_bars_of_one_series_say_counts_and_shares():
-    chart = bar_chart("key", "Title", "layer", {"set": {"0": 3, "1": 1}}, what="instances")
+    chart = bar_chart("key", "Title", "layer", {"set": {"0": 3, "1": 1}}, labels=["0", "1"], what="instances")
     assert [bar.label for bar in chart.marks] == ["0: 3 instances (75.0%)", "1: 1 instances (25.0%)"]
     assert chart.table == (("layer", "instances", "%"), ("0", "3", "75.0"), ("1", "1", "25.0"))
-    assert bar_chart("key", "Title", "layer", {"set": {}}, what="instances").marks == ()
+    assert bar_chart("key", "Title", "layer", {"set": {}}, labels=[], what="instances").marks == ()
 
 
 def test_a_heat_map_has_a_cell_for_each_count_and_sixteen_numbers_to_read():
@@ -71,3 +73,23 @@ def test_curves_end_where_their_values_do():
     assert points[0] == (left, top) and points[-1] == (right, bottom) and len(points) == 101
     assert chart.table[1] == ("0", "1.000", "0.500") and chart.table[-1] == ("1", "0.000", "0.000")
     assert faint.style == "faint" and [entry.name for entry in chart.legend] == ["ours", "all of them"]
+
+
+def test_series_keep_their_colour_and_name_where_one_is_not_recorded():
+    series = {"ours": None, "theirs": {"0": 3, "2": 1}}
+    chart = bar_chart("key", "Title", "layer", series, labels=["0", "1", "2"], what="instances", as_shares=True)
+    assert {bar.series for bar in chart.marks} == {1} and len(chart.marks) == 3
+    assert [entry.name for entry in chart.legend] == ["ours (not recorded)", "theirs"]
+    assert chart.table == (
+        ("layer", "ours", "%", "theirs", "%"),
+        ("0", "-", "-", "3", "75.0"),
+        ("1", "-", "-", "0", "0.0"),
+        ("2", "-", "-", "1", "25.0"),
+    )
+
+
+def test_counts_have_whole_ticks_and_one_unit_an_axis():
+    few = bar_chart("key", "Title", "layer", {"set": {"0": 1}}, labels=["0"], what="images")
+    assert [tick.text for tick in few.y_ticks] == ["0", "1"]
+    many = bar_chart("key", "Title", "layer", {"set": {"0": 25_000}}, labels=["0"], what="images")
+    assert [tick.text for tick in many.y_ticks] == ["0", "5k", "10k", "15k", "20k", "25k"]

@@ -110,7 +110,7 @@ def test_a_broken_mask_hides_no_other():
     described = describe_scene(image_of({"amodal": SQUARE}, {"amodal": broken, "visible": SQUARE, "area": 7.4}, {"amodal": NEARER}), [], {})
     by_source = dict(zip(described.place, described.values["instances"]))
     assert sorted(by_source) == [0, 1, 2]
-    assert by_source[1]["amodal"] is None and by_source[1]["area"] == 7 and by_source[1]["visibleArea"] == 16
+    assert by_source[1]["amodal"] is None and by_source[1]["area"] == 7.4 and by_source[1]["visibleArea"] == 16
     assert by_source[1]["rate"] is None and by_source[1]["box"] is None and by_source[1]["visibleBox"] == [0, 0, 4, 4]
     assert by_source[0]["area"] == by_source[2]["area"] == 16
 

@@ -10,8 +10,8 @@ pictures     images, backgrounds and appearances as files or for the page
 predictions  a model's detections beside the ground truth
 charts       what the charts of the page show, computed
 rows         which images are shown, and what the gallery filters by
-model_summary  the same for the models' predictions
 summary      the numbers, tables and charts that the templates show
+model_summary  the same of the models' predictions
 build        all of it together: what a report holds
 page         templates, stylesheet and scripts to one HTML file
 live         what the server gives away

@@ -16,7 +16,7 @@ import numpy as np
 
 from amodalsynth.coco_index import CocoIndex
 from amodalsynth.drawing import PALETTE
-from amodalsynth.errors import ConfigurationError
+from amodalsynth.errors import ConfigurationError, DataError
 from amodalsynth.importers import open_source
 from amodalsynth.importers.source import Source, SourceImage
 from amodalsynth.records.description import read_description
@@ -28,9 +28,10 @@ from amodalsynth.report.predictions import Predictions, read_predictions
 from amodalsynth.report.rows import choose_rows, index_of, merge_categories
 from amodalsynth.report.scene import describe_scene
 from amodalsynth.report.survey import Survey, survey
+from amodalsynth.report.values import text_for_page
 from amodalsynth.stats import Statistics, add_up
 from amodalsynth.validate import KINDS, find_splits
-from amodalsynth.validate.block import frame_of
+from amodalsynth.validate.block import NO_FRAME, frame_of
 from amodalsynth.validate.judge import Judge
 
 StepProgress = Callable[[str, int, int], None]  # what is being done, how far it is, of how many
@@ -38,7 +39,7 @@ ToUrl = Callable[
     [str, Picture], str
 ]  # the name of a picture of a row ("image", "background", "3") and the picture -> where the page finds it
 
-_NO_FRAME = (1, 1)  # of an image whose size nothing tells
+_IMAGES = "images"  # what faults call the folder of the images: a report may go to others, and holds no path of the machine
 _OTHER = "other"  # before the names of the parts of the data set that is compared with
 
 
@@ -61,21 +62,13 @@ class Part:
         image = self.source.at(k)
         return image if self.points is None else with_points(image, self.points)
 
-    def public(self, message: str) -> str:
-        """What `validate` says, without the folder of the images: a report may go to others, and holds no path of the machine."""
-        return (
-            message
-            if self.source.images is None
-            else message.replace(f"{self.source.images}/", "").replace(str(self.source.images), "the folder")
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set as a whole. title: its folder's or file's name. description: its dataset.json, where it has one."""
+    """A data set as a whole. title: its folder's or file's name. description: its dataset.json, empty where it has none."""
 
     title: str
-    description: dict[str, Any] | None
+    description: dict[str, Any]
     statistics: Statistics
 
 
@@ -129,7 +122,7 @@ class Report:
             "title": self.title,
             "palette": ["#{:02x}{:02x}{:02x}".format(*color) for color in PALETTE],
             "categories": self.categories,
-            "parts": [{"name": part.name, "set": part.set} for part in self.parts],
+            "parts": [{"name": part.name} for part in self.parts],
             "models": self.model_names,
             "faultKinds": [*KINDS],
             "index": {**index, "quality": quality},
@@ -141,10 +134,8 @@ class Report:
         """The `scene` of a row, its pictures where `to_url` puts them. `DataError` where the source can no longer be read."""
         part, k, places = self._row(row)
         image = part.image(k)
-        described = describe_scene(image, part.judge.judge_image(image), places)
+        described = describe_scene(image, part.judge.judge_image(part.source.at(k)), places)  # points of another file are not judged
         values = described.values
-        for fault in values["faults"]:
-            fault["message"] = part.public(fault["message"])
         for name, picture in (("image", part.pictures.image(image)), ("background", part.pictures.background(image))):
             values[name] = None if picture is None else to_url(name, picture)
         for number, (instance, place) in enumerate(zip(values["instances"], described.place)):
@@ -164,7 +155,7 @@ class Report:
         image = part.source.at(k)
         if name in ("image", "background"):
             return getattr(part.pictures, name)(image)
-        place = order_image(image, frame_of(image) or _NO_FRAME).place
+        place = order_image(image, frame_of(image) or NO_FRAME).place
         return part.pictures.appearance(image.instances[place[int(name)]]) if name.isdecimal() and int(name) < len(place) else None
 
     def _row(self, row: int) -> tuple[Part, int, dict[Any, int]]:
@@ -226,7 +217,7 @@ def _open_part(
     def step(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
-    judge = Judge(source)
+    judge = Judge(source, folder=_IMAGES)
     layout = Layout(path) if (path / "dataset.json").is_file() else None
     pictures = stack.enter_context(Pictures(source.images, layout, split))
     surveyed = survey(judge, progress=step(f"reading {name}"))
@@ -248,10 +239,20 @@ def _split_of_results(path: Path) -> str:
 
 
 def _data_set(path: Path, parts: Sequence[Part]) -> DataSet:
-    description = read_description(Layout(path)) if (path / "dataset.json").is_file() else None
+    description = _description(path)
     splits = {part.split: part.survey.statistics for part in parts}
-    name = None if description is None else str(description.get("name"))
-    return DataSet(path.resolve().name, description, Statistics(name, splits, add_up(list(splits.values()))))
+    name = (description.get("preset") or {}).get("name")
+    statistics = Statistics(name if isinstance(name, str) else None, splits, add_up(list(splits.values())))
+    return DataSet(text_for_page(path.resolve().name), description, statistics)
+
+
+def _description(path: Path) -> dict[str, Any]:
+    """dataset.json; empty where there is none, or another tool's: a report does without."""
+    try:
+        description = read_description(Layout(path))
+    except DataError:
+        return {}
+    return description if isinstance(description["preset"], dict) else {}
 
 
 def _keys_to_places(part: Part, places: np.ndarray) -> dict[Any, int]:

@@ -40,7 +40,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve of the series number `series` as SVG's `points`; `style` is "solid", "dashed", or "faint", which all look alike."""
+    """A curve of the series number `series` as SVG's `points`; `style` is "solid", "dashed", or "faint", which has one look whatever the series."""
 
     points: str
     series: int
@@ -113,38 +113,40 @@ class Chart:
 
 
 def bar_chart(
-    key: str, title: str, x_title: str, series: Mapping[str, Mapping[str, int]], *, what: str, note: str = "", as_shares: bool = False
+    key: str,
+    title: str,
+    x_title: str,
+    series: Mapping[str, Mapping[str, int] | None],
+    *,
+    labels: Sequence[str],
+    what: str,
+    note: str = "",
+    as_shares: bool = False,
 ) -> Chart:
-    """Bars for counts: series name -> {label on the x axis: count}; labels come in the order in which they first appear.
+    """Bars for counts: series name -> {label: count}, None for a series of which nothing is known; `labels` is their order along the x axis.
 
-    Several series stand side by side, as shares of their own sums where `as_shares` is set. `what` is counted ("images").
+    `what` is counted ("images"). `as_shares`: each series as shares of its own sum, under its name, to compare several.
     """
-    labels = list(dict.fromkeys(label for counts in series.values() for label in counts))
-    sums = {name: sum(counts.values()) for name, counts in series.items()}
-    value = {
-        name: [_share(counts.get(label, 0), sums[name]) * 100 if as_shares else counts.get(label, 0) for label in labels]
-        for name, counts in series.items()
-    }
-    highest = max((max(values, default=0) for values in value.values()), default=0)
+    sums = {name: sum((counts or {}).values()) for name, counts in series.items()}
+    unit = {name: 100 / sums[name] if as_shares and sums[name] else 1.0 for name in series}
+    highest = max((unit[name] * count for name, counts in series.items() for count in (counts or {}).values()), default=0)
     turned = (len(labels) > _TURNED_FROM and max(map(len, labels)) > 3) or sum(map(len, labels)) > _FITTING
     depth = min(_LONGEST_LABEL, max(map(len, labels))) * _CHARACTER_DEPTH if turned else 0
     bottom, height = _BOTTOM + depth, _HEIGHT + depth
-    ticks = nice_ticks(highest)
+    ticks = nice_ticks(highest, whole=not as_shares)
     frame = (_LEFT, _TOP, _WIDTH - _RIGHT, height - bottom)
     place = (frame[2] - frame[0]) / max(1, len(labels))
     band = place * _BAND_SHARE / max(1, len(series))
     bars = []
-    for s, (name, values) in enumerate(value.items()):
-        for i, (label, number) in enumerate(zip(labels, values)):
-            tall = (frame[3] - frame[1]) * number / ticks[-1]
-            count = series[name].get(label, 0)
-            said = f"{label}: {count:,} {what} ({_share(count, sums[name]):.1%})" + (f", {name}" if len(series) > 1 else "")
+    for s, (name, counts) in enumerate(series.items()):
+        for i, label in enumerate(labels if counts is not None else ()):
+            count = counts.get(label, 0)
+            tall = (frame[3] - frame[1]) * unit[name] * count / ticks[-1]
+            said = f"{label}: {count:,} {what} ({_share(count, sums[name]):.1%})" + (f", {name}" if as_shares else "")
             left = frame[0] + place * (i + (1 - _BAND_SHARE) / 2) + band * s
             bars.append(Bar(_round(left), _round(frame[3] - tall), _round(band), _round(tall), s, said))
-    heading = (x_title, *(cell for name in series for cell in ((name, "%") if len(series) > 1 else (what, "%"))))
-    rows = [
-        (label, *(cell for name, counts in series.items() for cell in _count_cells(counts.get(label, 0), sums[name]))) for label in labels
-    ]
+    heading = (x_title, *(cell for name in series for cell in (name if as_shares else what, "%")))
+    rows = [(label, *(cell for name, counts in series.items() for cell in _count_cells(counts, label, sums[name]))) for label in labels]
     return Chart(
         "bars",
         key,
@@ -158,7 +160,9 @@ def bar_chart(
         tuple(Tick(_round(frame[0] + place * (i + 0.5)), _shortened(label, _LONGEST_LABEL)) for i, label in enumerate(labels)),
         _y_ticks(ticks, frame),
         tuple(bars),
-        tuple(Entry(name, s) for s, name in enumerate(series)) if len(series) > 1 else (),
+        tuple(Entry(name if counts is not None else f"{name} (not recorded)", s) for s, (name, counts) in enumerate(series.items()))
+        if as_shares
+        else (),
         (heading, *rows),
         turned,
     )
@@ -236,28 +240,29 @@ def line_chart(key: str, title: str, curves: Sequence[Curve], *, x_title: str, y
     )
 
 
-def nice_ticks(highest: float, wanted: int = 5) -> list[float]:
-    """From 0 to at least `highest` in steps of 1, 2 or 5 times a power of ten, about `wanted` of them; [0, 1] for no values."""
+def nice_ticks(highest: float, wanted: int = 5, *, whole: bool = False) -> list[float]:
+    """From 0 to at least `highest` in steps of 1, 2 or 5 times a power of ten, about `wanted` of them; [0, 1] for no values.
+
+    `whole`: the steps are whole numbers.
+    """
     if not highest > 0:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / wanted))
     step = next(step * power for step in (1, 2, 5, 10) if step * power * wanted >= highest)
+    step = max(1.0, step) if whole else step
     return [step * i for i in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def _y_ticks(ticks: Sequence[float], frame: tuple[float, float, float, float]) -> tuple[Tick, ...]:
-    return tuple(Tick(_round(frame[3] - (frame[3] - frame[1]) * value / ticks[-1]), _number(value)) for value in ticks)
+    size, suffix = next((size for size in ((1e6, "M"), (1e3, "k")) if ticks[-1] >= 10 * size[0]), (1, ""))
+    texts = [f"{value / size:,g}{suffix if value else ''}" for value in ticks]
+    return tuple(Tick(_round(frame[3] - (frame[3] - frame[1]) * value / ticks[-1]), text) for value, text in zip(ticks, texts))
 
 
-def _number(value: float) -> str:
-    """A label of an axis: short."""
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        if value >= size * 10:
-            return f"{value / size:g}{suffix}"
-    return f"{value:g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _count_cells(count: int, total: int) -> tuple[str, str]:
+def _count_cells(counts: Mapping[str, int] | None, label: str, total: int) -> tuple[str, str]:
+    if counts is None:
+        return "-", "-"
+    count = counts.get(label, 0)
     return f"{count:,}", f"{100 * _share(count, total):.1f}"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from amodalsynth import masks
+from amodalsynth.report.values import declared_area, declared_box, declared_rate
 from amodalsynth.segmentation import mask_areas
-from amodalsynth.validate.block import Block, is_number
+from amodalsynth.validate.block import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +30,26 @@ def measure(block: Block) -> Measures:
     area = amodal.astype(np.float64)
     if not block.known[0].all():
         unknown = np.flatnonzero(~block.known[0])
-        area[unknown] = [_at_least_zero(block.instances[i].area) for i in unknown.tolist()]
-    rate = np.array([_fraction(instance.rate) for instance in block.instances], np.float64)
+        area[unknown] = [_number(declared_area(block.instances[i].area)) for i in unknown.tolist()]
+    rate = np.array([_number(declared_rate(instance.rate)) for instance in block.instances], np.float64)
     derived = np.isnan(rate) & block.known[0] & block.seen & filled
     if derived.any():
         rate[derived] = np.clip(1 - mask_areas(block.visible)[derived] / amodal[derived], 0, 1)
     box = masks.boxes(block.amodal).astype(np.float64)
     if not filled.all():
         empty = np.flatnonzero(~filled)
-        declared = [_box(None if block.known[0][i] else block.instances[i].box) for i in empty.tolist()]
+        declared = [_corners(None if block.known[0][i] else declared_box(block.instances[i].box)) for i in empty.tolist()]
         box[empty] = np.array(declared).reshape(-1, 4)
     return Measures(area, rate, box)
 
 
-def _at_least_zero(value: Any) -> float:
-    return value if is_number(value) and value >= 0 else np.nan
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
-def _fraction(value: Any) -> float:
-    return value if is_number(value) and 0 <= value <= 1 else np.nan
-
-
-def _box(value: Any) -> tuple[float, float, float, float]:
-    """[x, y, width, height] by its corners, which are NaN where it is none."""
-    if not (isinstance(value, list | tuple) and len(value) == 4 and all(map(is_number, value)) and min(value[2:]) >= 0):
+def _corners(box: list[float] | None) -> tuple[float, float, float, float]:
+    """The corners of a box [x, y, width, height], which are NaN where there is none."""
+    if box is None:
         return (np.nan,) * 4
-    x, y, width, height = value
+    x, y, width, height = box
     return x, y, x + width, y + height

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amodalsynth.evaluation.average_precision import IOU_THRESHOLDS
+from amodalsynth.evaluation.examine import DEEPEST_LAYER
 from amodalsynth.report import charts
 from amodalsynth.report.build import Report
 from amodalsynth.report.charts import Chart
@@ -40,8 +42,8 @@ def summarise_models(report: Report) -> list[ModelSummary]:
         curves = [
             charts.Curve(_category_name(report, curve.category_id), curve.precision / 100, style="faint")
             if curve.category_id is not None
-            else charts.Curve(f"mean over categories, IoU {curve.iou:g}", curve.precision / 100, series)
-            for series, curve in enumerate(found.curves)
+            else charts.Curve(f"mean over categories, IoU {curve.iou:g}", curve.precision / 100, style=_style(curve.iou))
+            for curve in found.curves
         ]
         chart = _curves_chart(f"curves-{number}", f"Precision and recall of {name}", curves)
         summaries.append(ModelSummary(name, found.tables(), chart, _confusion(found.confusion)))
@@ -53,7 +55,7 @@ def compare_models(report: Report, models: Sequence[ModelSummary]) -> tuple[list
     if len(models) < 2:
         return [], []
     curves = [
-        charts.Curve(f"{name}, IoU {curve.iou:g}", curve.precision / 100, series, "dashed" if curve.iou > 0.5 else "solid")
+        charts.Curve(f"{name}, IoU {curve.iou:g}", curve.precision / 100, series, _style(curve.iou))
         for series, (name, found) in enumerate(zip(report.model_names, report.parts[0].predictions))
         for curve in found.curves
         if curve.category_id is None
@@ -82,6 +84,10 @@ def _curves_chart(key: str, title: str, curves: Sequence[charts.Curve]) -> Chart
     return charts.line_chart(key, title, curves, x_title="recall", y_title="precision", note=note, faint=faint) if curves else None
 
 
+def _style(iou: float) -> str:
+    return "solid" if iou == IOU_THRESHOLDS[0] else "dashed"
+
+
 def _category_name(report: Report, category_id: int) -> str:
     place = report.category_places(0).get(category_id)
     return str(category_id) if place is None else report.categories[place]
@@ -92,8 +98,9 @@ def _confusion(counts: np.ndarray | None) -> Confusion | None:
         return None
     last = len(counts) - 1
     shade = np.ceil(_SHADES * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(int)
-    names = (*map(str, range(last)), "no instance")
+    layers = [f"{i} or deeper" if i == DEEPEST_LAYER else str(i) for i in range(last)]
+    names = (*layers, "no instance")
     return Confusion(
-        ("true layer", *(f"found in {i}" for i in range(last)), "missed"),
+        ("true layer", *(f"found in {layer}" for layer in layers), "missed"),
         tuple((name, tuple(zip(counts[i].tolist(), shade[i].tolist()))) for i, name in enumerate(names)),
     )

@@ -68,7 +68,7 @@ def page_policy(*, pieces: bool) -> str:
             "default-src 'none'",
             f"script-src '{_digest(script)}'{own_scripts}",
             f"style-src '{_digest(style)}'",
-            f"img-src data: blob:{own_images}",
+            f"img-src data:{own_images}",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from amodalsynth.importers.source import SourceImage
 
 def open_points(coco: Path) -> CocoIndex | None:
     """The file of points beside `coco`, of several the one with the fewest points an instance; None where none can be read."""
-    found = coco.parent.glob(f"{coco.stem}_n*_v1_without_masks.json")
+    found = coco.parent.glob(f"{glob.escape(coco.stem)}_n*_v1_without_masks.json")
     for path in sorted(found, key=lambda path: (len(path.name), path.name)):
         try:
             return CocoIndex.open(path)

@@ -13,7 +13,6 @@ from amodalsynth.errors import DataError
 from amodalsynth.evaluation import Examination, examine_results
 from amodalsynth.evaluation.average_precision import MAX_DETECTIONS
 from amodalsynth.evaluation.examine import Curve, average_precision_by_category, image_quality, layer_confusion, precision_recall
-from amodalsynth.evaluation.ground_truth import boxes_xywh
 from amodalsynth.evaluation.report import PRECISION, describe_kept, format_percent, other_facts, precision_tables
 from amodalsynth.masks import run_lengths
 from amodalsynth.report.values import text_for_page
@@ -51,26 +50,21 @@ class Predictions:
         """The detections of image k (from 0, in file order) as the page's JSON: the MAX_DETECTIONS best at most, by falling score.
 
         categories: category id -> the page's index. place: for each instance of the page its position among the image's annotations. size_hw:
-        the frame that the image's masks are given in. "ignored" detections, matched with a crowd, are neither right nor wrong. A visible mask
-        that cannot be read is None.
+        the frame that the image's masks are given in. "ignored" detections, matched with a crowd, are neither right nor wrong.
         """
         examination, detections = self.examination, self.examination.detections
         rows = detections.of_image(int(examination.image_ids[k]))
         best = rows.start + np.argsort(-detections.score[rows], kind="stable")[:MAX_DETECTIONS]
         chosen = best.tolist()
         amodal = segmentation_spans([detections.amodal[d] for d in chosen], size_hw, [detections.where(d) for d in chosen])
-        visible = [None] * len(chosen) if detections.visible is None else _readable([detections.visible[d] for d in chosen], size_hw)
         codes = run_lengths(amodal)
-        box_xywh = boxes_xywh(amodal) if detections.box_xywh is None else detections.box_xywh[best].round(2)
         number = {int(examination.truths.start[k]) + position: i for i, position in enumerate(place)}
         return [
             {
                 "category": categories.get(int(examination.category_ids[detections.category[d]])),
                 "score": float(detections.score[d]),
                 "layer": None if detections.layer is None else int(detections.layer[d]),
-                "box": box_xywh[n].tolist(),
                 "amodal": codes[n]["counts"],
-                "visible": visible[n],
                 "ignored": bool(examination.ignored[d]),
                 "instance": number.get(int(examination.matched[d])),
                 "iou": None if np.isnan(examination.iou[d]) else round(float(examination.iou[d]), 4),
@@ -121,14 +115,6 @@ def read_predictions(coco: Path, results: Path, split: str, *, progress: Callabl
         tuple(precision_recall(examination)),
         layer_confusion(examination),
     )
-
-
-def _readable(segmentations: list[Any], size_hw: tuple[int, int]) -> list[str | None]:
-    """The compressed counts of each mask; None for one that cannot be read, as evaluation reads visible masks only where it needs them."""
-    try:
-        return [code["counts"] for code in run_lengths(segmentation_spans(segmentations, size_hw, [""] * len(segmentations)))]
-    except DataError:
-        return [None] if len(segmentations) == 1 else [code for one in segmentations for code in _readable([one], size_hw)]
 
 
 def _capitalised(text: str) -> str:

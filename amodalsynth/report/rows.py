@@ -66,7 +66,7 @@ def index_of(parts: Sequence[Columns], category_places: Sequence[np.ndarray], ro
             int(columns.num_instances[k]),
             sorted({int(category_places[part][category]) for category in columns.categories[k]}),
             int(columns.deepest_layer[k]),
-            None if np.isnan(rate) else round(rate, 4),
+            None if np.isnan(rate) else rate,
             kinds[mask],
         )
         for column, value in zip(index.values(), values):

@@ -11,12 +11,10 @@ import numpy as np
 from amodalsynth import masks
 from amodalsynth.importers.source import SourceImage, SourceInstance
 from amodalsynth.report.ordering import Ordering, order_image
-from amodalsynth.report.values import id_for_page, text_for_page
+from amodalsynth.report.values import declared_area, declared_box, declared_rate, id_for_page, text_for_page
 from amodalsynth.segmentation import mask_areas
-from amodalsynth.validate.block import Block, frame_of, is_number, read_block
+from amodalsynth.validate.block import NO_FRAME, Block, frame_of, is_number, read_block
 from amodalsynth.validate.report import Fault
-
-_NO_FRAME = (1, 1)  # of images whose size nothing says; they have no mask that can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def describe_scene(image: SourceImage, faults: Sequence[Fault], categories: Mapp
     read. Orders, layers, and visible masks are derived where the file does not record them. What is neither known nor derived is None. Nothing
     raises: a mask that cannot be read is None, and said in a fault by whoever judged the image.
     """
-    size_hw = frame_of(image) or _NO_FRAME
+    size_hw = frame_of(image) or NO_FRAME
     block, _ = read_block([image], size_hw)
     ordering = order_image(image, size_hw)
     place = np.array(ordering.place, np.int64)
@@ -115,10 +113,10 @@ def _instance(instance: SourceInstance, i: int, amodal: _Masks, visible: _Masks,
         "rate": _rate(instance.rate, amodal.area[i], visible.area[i], invisible_area),
         "amodal": amodal.counts[i],
         "visible": visible.counts[i],
-        "box": _box(instance.box) or amodal.box[i],
-        "visibleBox": _box(instance.visible_box) or visible.box[i],
-        "area": _area(instance.area) if amodal.area[i] is None else amodal.area[i],
-        "visibleArea": _area(instance.visible_area) if visible.area[i] is None else visible.area[i],
+        "box": declared_box(instance.box) or amodal.box[i],
+        "visibleBox": declared_box(instance.visible_box) or visible.box[i],
+        "area": declared_area(instance.area) if amodal.area[i] is None else amodal.area[i],
+        "visibleArea": declared_area(instance.visible_area) if visible.area[i] is None else visible.area[i],
         "points": _points(instance.point_coords, instance.point_labels),
         "crowd": bool(instance.crowd),
     }
@@ -130,17 +128,9 @@ def _category(key: Any, categories: Mapping[Any, int]) -> int | None:
 
 def _rate(declared: Any, amodal_area: int | None, visible_area: int | None, invisible_area: int) -> float | None:
     """The occlusion rate: as declared if it is one, else invisible area / amodal area where both masks are known."""
-    if is_number(declared) and 0 <= declared <= 1:
+    if declared_rate(declared) is not None:
         return declared
     return None if not amodal_area or visible_area is None else round(invisible_area / amodal_area, 6)
-
-
-def _box(declared: Any) -> list[float] | None:
-    return declared if isinstance(declared, list) and len(declared) == 4 and all(map(is_number, declared)) else None
-
-
-def _area(declared: Any) -> int | None:
-    return round(declared) if is_number(declared) else None
 
 
 def _points(coordinates: Any, labels: Any) -> list[list[float]] | None:

@@ -49,6 +49,8 @@ class SetSummary:
     """A data set in numbers. sources: (kind, title, number of files, further lines). configuration: (field, value, meaning)."""
 
     title: str
+    num_images: int
+    num_rows: int
     tiles: tuple[Tile, ...]
     tables: tuple[Section, ...]
     charts: tuple[Chart, ...]
@@ -63,7 +65,11 @@ class SetSummary:
 
 def summarise(report: Report) -> dict[str, Any]:
     """The context of the templates, but for what `page.render_page` adds."""
-    sets = [_summarise_set(data_set, [part for part in report.parts if part.set == number]) for number, data_set in enumerate(report.sets)]
+    num_rows = Counter(report.parts[part].set for part, _ in report.rows)
+    sets = [
+        _summarise_set(data_set, [part for part in report.parts if part.set == number], num_rows[number])
+        for number, data_set in enumerate(report.sets)
+    ]
     models = summarise_models(report)
     compared = len(sets) > 1
     curves, tables = compare_models(report, models)
@@ -79,37 +85,41 @@ def summarise(report: Report) -> dict[str, Any]:
         "models": models,
         "compared_charts": _compared_charts(report.sets, report.parts) if compared else curves,
         "compared_tables": tables,
-        "num_rows": report.num_rows,
-        "num_images": report.num_images,
     }
 
 
-def _summarise_set(data_set: DataSet, parts: Sequence[Part]) -> SetSummary:
+def _summarise_set(data_set: DataSet, parts: Sequence[Part], num_rows: int) -> SetSummary:
     faults = _faults(parts)
     return SetSummary(
         data_set.title,
+        data_set.statistics.total.num_images,
+        num_rows,
         _tiles(data_set.statistics.total, sum(kind.count for kind in faults)),
         sections(data_set.statistics),
         tuple(_charts({data_set.title: (data_set.statistics.total, parts)})),
         faults,
         sum(kind.count for kind in faults),
         sum(part.survey.num_derived_images for part in parts),
-        _sources(data_set.description or {}),
-        _facts(data_set.description or {}, parts),
-        _configuration(data_set.description or {}),
+        _sources(data_set.description),
+        _facts(data_set.description, parts),
+        _configuration(data_set.description),
         tuple(part.name for part in parts),
     )
 
 
 def _tiles(total: SplitStatistics, num_faults: int) -> tuple[Tile, ...]:
-    tiles = [Tile(f"{total.num_images:,}", "images"), Tile(f"{total.num_instances:,}", "instances")]
+    tiles = [_counted(total.num_images, "image"), _counted(total.num_instances, "instance")]
     if total.instances_per_image is not None:
         tiles.append(Tile(f"{total.instances_per_image:.2f}", "instances an image"))
     if total.occluded_share is not None:
         tiles.append(Tile(f"{total.occluded_share:.1%}", "of the instances occluded"))
     if total.mean_rate is not None:
         tiles.append(Tile(f"{total.mean_rate:.1%}", "mean occlusion rate"))
-    return (*tiles, Tile(f"{num_faults:,}", "faults"))
+    return (*tiles, _counted(num_faults, "fault"))
+
+
+def _counted(count: int, noun: str) -> Tile:
+    return Tile(f"{count:,}", noun if count == 1 else f"{noun}s")
 
 
 def _charts(sets: Mapping[str, tuple[SplitStatistics, Sequence[Part]]]) -> list[Chart]:
@@ -117,9 +127,17 @@ def _charts(sets: Mapping[str, tuple[SplitStatistics, Sequence[Part]]]) -> list[
     shares = len(sets) > 1
     totals = {name: total for name, (total, _) in sets.items()}
 
-    def bars(key: str, title: str, x_title: str, what: str, counts: Mapping[str, Mapping[str, int] | None], note: str = "") -> list[Chart]:
-        known = {name: {str(label): count for label, count in values.items()} for name, values in counts.items() if values}
-        return [charts.bar_chart(key, title, x_title, known, what=what, note=note, as_shares=shares)] if known else []
+    def bars(key: str, title: str, x_title: str, what: str, counts: Mapping[str, Mapping[Any, int] | None], note: str = "") -> list[Chart]:
+        known = [values for values in counts.values() if values]
+        if not known:
+            return []
+        places = list(dict.fromkeys(label for values in known for label in values))
+        if all(isinstance(place, int) for place in places):
+            places = sorted(places)
+        series = {
+            name: None if values is None else {str(place): count for place, count in values.items()} for name, values in counts.items()
+        }
+        return [charts.bar_chart(key, title, x_title, series, labels=[*map(str, places)], what=what, note=note, as_shares=shares)]
 
     drawn = bars("instances", "Instances in an image", "instances", "images", {name: total.histogram for name, total in totals.items()})
     drawn += bars("categories", "Categories", "category", "instances", {name: total.categories for name, total in totals.items()})
@@ -128,7 +146,7 @@ def _charts(sets: Mapping[str, tuple[SplitStatistics, Sequence[Part]]]) -> list[
     rates = {name: _rates(parts) for name, (_, parts) in sets.items()}
     drawn += bars("rates", "Occlusion rate", "invisible share of the amodal mask, %", "instances", rates)
     pairs = {name: _pairs(total) for name, total in totals.items()}
-    note = "Direct: the nearer instance itself covers a part. Indirect: it lies in front, but a third hides the overlap."
+    note = "Direct: the nearer instance itself covers a part. Indirect: it lies in front, but a third covers the overlap."
     drawn += bars("pairs", "Direct and indirect occlusion", "ordered pairs", "pairs", pairs, note=note)
     if not shares:
         ((_, (_, parts)),) = sets.items()
@@ -178,11 +196,7 @@ def _faults(parts: Sequence[Part]) -> tuple[FaultKind, ...]:
             kind,
             counts[kind],
             meaning,
-            tuple(
-                (part.name, where, part.public(message))
-                for part in parts
-                for where, message in part.survey.validation.examples.get(kind, ())
-            ),
+            tuple((part.name, where, message) for part in parts for where, message in part.survey.validation.examples.get(kind, ())),
         )
         for kind, meaning in KINDS.items()
     )
@@ -194,7 +208,7 @@ def _sources(description: Mapping[str, Any]) -> tuple[tuple[str, str, int, tuple
         source = _mapping(_mapping(asset).get("source"))
         title = str(source.get("title") or source.get("name") or "not stated")
         lines = tuple(f"{key.replace('_', ' ')}: {source[key]}" for key in _SOURCE_KEYS if source.get(key))
-        found.append((str(kind), title, len(_mapping(asset).get("files") or ()), lines))
+        found.append((str(kind), title, len(_mapping(_mapping(asset).get("files"))), lines))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from amodalsynth.report.measures import Measures, measure
 from amodalsynth.report.ordering import order_image
 from amodalsynth.stats.counts import SplitStatistics, Tally
 from amodalsynth.validate import KINDS
-from amodalsynth.validate.block import Block
+from amodalsynth.validate.block import NO_FRAME, Block
 from amodalsynth.validate.judge import Judge
 from amodalsynth.validate.report import Fault, Validation
 from amodalsynth.validate.report import Tally as FaultTally
@@ -27,7 +27,6 @@ Progress = Callable[[int, int], None]
 RATE_EDGES = np.arange(21) / 20  # the upper edges of the bins of occlusion rates, each of which holds its own
 MAP_BINS = 24
 _MAX_EXAMPLES = 3  # of each kind of fault
-_NO_FRAME = (1, 1)  # in which no mask can be read
 _BIT = {kind: 1 << k for k, kind in enumerate(KINDS)}
 
 
@@ -121,7 +120,7 @@ class _Counter:
         own = slice(int(block.first[g]), int(block.first[g + 1]))
         areas, rates = ([value for value in values[own].tolist() if value == value] for values in (measures.area, measures.rate))
         categories = [self._category(instance.category) for instance in image.instances]
-        ordering = order_image(image, block.size_hw or _NO_FRAME)
+        ordering = order_image(image, block.size_hw or NO_FRAME)
         layers = [layer for layer in ordering.layer if layer is not None]
         self._tally.add_image(
             [None if category is None else self._names[category] for category in categories],

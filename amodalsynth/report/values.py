@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from amodalsynth.validate.block import is_number
+
 _LARGEST_INTEGER = 1 << 53  # a number of JavaScript is exact up to here
 
 
@@ -17,3 +19,19 @@ def id_for_page(value: Any) -> int | str | None:
     if isinstance(value, str):
         return text_for_page(value)
     return value if type(value) is int and abs(value) <= _LARGEST_INTEGER else None
+
+
+def declared_rate(value: Any) -> float | None:
+    """A value that can be an occlusion rate, else None."""
+    return value if is_number(value) and 0 <= value <= 1 else None
+
+
+def declared_area(value: Any) -> float | None:
+    """A value that can be an area, else None."""
+    return value if is_number(value) and value >= 0 else None
+
+
+def declared_box(value: Any) -> list[float] | None:
+    """A value that can be a box [x, y, width, height], else None."""
+    is_box = isinstance(value, list | tuple) and len(value) == 4 and all(map(is_number, value)) and min(value[2:]) >= 0
+    return list(value) if is_box else None

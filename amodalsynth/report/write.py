@@ -69,8 +69,14 @@ def write_report(report: Report, to: Path, *, workers: int = 1, progress: Callab
             content = _page(report, {"kind": "files", "base": f"{pieces.name}/", "missing": missing}, None)
             if ours:
                 pieces.rename(former)
-            fresh.rename(pieces)
-            write_file(to, content)
+            try:
+                fresh.rename(pieces)
+                write_file(to, content)
+            except BaseException:  # the earlier page keeps its pieces
+                shutil.rmtree(pieces, ignore_errors=True)
+                if ours:
+                    former.rename(pieces)
+                raise
             shutil.rmtree(former, ignore_errors=True)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

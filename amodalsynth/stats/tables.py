@@ -14,21 +14,25 @@ _Rows = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table. title: what it is. note: a sentence, or why there is no table. rows: the heading and the lines, all of one length."""
+    """A table. title: what it is. note: a sentence, or why there is no table. rows: the heading and the lines, all of one length; the last
+    `num_paper_rows` are the paper's."""
 
     title: str
     note: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
+    num_paper_rows: int = 0
 
 
 def sections(stats: Statistics) -> tuple[Section, ...]:
     """All tables, with the paper's numbers beside those of `stats`; rows and columns in brackets are the paper's."""
     parts = stats.splits if len(stats.splits) == 1 else {**stats.splits, "total": stats.total}
+    table_1 = _table_1(stats, parts)
     return (
         Section(f"Statistics of {stats.name or 'this data set'}", "Rows and columns in brackets are the paper's."),
         Section(
             "Table 1. Occlusion; the mean rate is over all instances, as the paper's 30.6 %, then over the occluded",
-            rows=_table_1(stats, parts),
+            rows=table_1,
+            num_paper_rows=len(table_1) - 1 - len(parts),
         ),
         Section("Table 2. Categories: instances and their share", rows=_table_2(stats, parts)),
         _counts_section(

@@ -20,7 +20,7 @@ from amodalsynth.segmentation import MAX_PIXELS, segmentation_spans
 from amodalsynth.validate.report import Fault
 
 _ROLES = ("amodal", "visible", "invisible")
-_NO_FRAME = (1, 1)  # of images whose size is unknown: nothing is decoded in it
+NO_FRAME = (1, 1)  # of images whose size is unknown: nothing is decoded in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_block(images: Sequence[SourceImage], size_hw: tuple[int, int] | None) -
                 segmentations.append(segmentation)
                 place.append((row, i))
                 names.append(f"{role} mask")
-    decoded, readable = _decode(segmentations, size_hw or _NO_FRAME, names, [i for _, i in place], found)
+    decoded, readable = _decode(segmentations, size_hw or NO_FRAME, names, [i for _, i in place], found)
     at = np.full((len(_ROLES), len(instances)), -1)
     rows = np.array(place, np.int64).reshape(-1, 2)[readable]
     at[rows[:, 0], rows[:, 1]] = np.arange(len(rows))

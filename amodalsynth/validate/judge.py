@@ -32,10 +32,14 @@ def find_splits(path: Path, split: str = "all") -> list[str]:
 
 
 class Judge:
-    """Judges the images of a source, in file order; it remembers how many points the first instance has."""
+    """Judges the images of a source, in file order; it remembers how many points the first instance has.
 
-    def __init__(self, source: Source) -> None:
+    folder: what messages call the folder of the images, by default its path.
+    """
+
+    def __init__(self, source: Source, *, folder: str | None = None) -> None:
         self.source = source
+        self._folder = str(source.images) if folder is None else folder
         self._num_points: int | None = None
 
     def __iter__(self) -> Iterator[tuple[SourceImage, list[Fault]]]:
@@ -101,14 +105,14 @@ class Judge:
         """What is wrong with the image's file, of which the header alone is read."""
         name = PurePath(image.file_name)
         if name.is_absolute() or ".." in name.parts or "\0" in image.file_name:
-            return f"expected a file name within {self.source.images}, got {image.file_name!r:.60}"
-        path = self.source.images / name
+            return f"expected a file name within {self._folder}, got {image.file_name!r:.60}"
+        called = PurePath(self._folder) / name
         try:
-            height, width = read_header(path).size_hw
+            height, width = read_header(self.source.images / name).size_hw
         except DataError as error:
-            return f"expected an image in {path}, got: {error!s:.100}"
+            return f"expected an image in {called}, got: {error!s:.100}"
         if is_size(image.size_hw) and tuple(image.size_hw) != (height, width):
-            return f"expected {image.size_hw[0]} x {image.size_hw[1]} pixels (height x width) in {path}, got {height} x {width}"
+            return f"expected {image.size_hw[0]} x {image.size_hw[1]} pixels (height x width) in {called}, got {height} x {width}"
         return None
 
 
