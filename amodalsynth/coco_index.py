@@ -49,6 +49,13 @@ class _Document:
         except OSError as error:
             raise DataError(f"{path}: expected a readable COCO file, got: {error.strerror or error}") from None
 
+    def check_whole(self) -> None:
+        """`DataError` where the file has been cut since it was opened: reading what is gone from mapped memory would end the process."""
+        if self.bytes.size() < self.size:
+            raise DataError(
+                f"{self.path}: expected {self.size} bytes, as when it was opened, got {self.bytes.size()}: was it written anew?"
+            )
+
     def fault(self, offset: int, what: str) -> DataError:
         return DataError(f"{self.path}, byte {offset}: {what}")
 
@@ -190,10 +197,12 @@ class CocoIndex:
     def image(self, k: int) -> dict[str, Any]:
         """Image k, parsed."""
         k = range(self.num_images)[k]
+        self._document.check_whole()
         return self._document.parse((int(self._images.begin[k]), int(self._images.end[k])))
 
     def annotations(self, k: int) -> list[dict[str, Any]]:
         """The annotations of image k, parsed, in file order."""
+        self._document.check_whole()
         return [self._document.parse(span) for span in self._annotation_spans(k)]
 
     def _annotation_spans(self, k: int) -> list[tuple[int, int]]:
@@ -231,6 +240,8 @@ def _build(document: _Document, chunk_bytes: int, on_fault: OnFault | None) -> t
     for offset in range(0, document.size, chunk_bytes):
         scanner.feed(document.bytes[offset : offset + chunk_bytes])
     arrays, elements, unclosed = scanner.finish()
+    if document.bytes[:3] == b"\xef\xbb\xbf":
+        raise document.fault(0, "expected JSON, got a byte order mark before it; save the file as UTF-8 without one")
     if not document.bytes[:4096].lstrip(b" \t\r\n").startswith(b"{"):
         raise document.fault(0, f"expected a JSON object with 'images' and 'annotations', got {document.bytes[:20]!r}")
     if unclosed:

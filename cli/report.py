@@ -24,7 +24,7 @@ _MAX_IMAGES = 300
 )
 @click.option(
     "--max-images",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000_000),
     default=_MAX_IMAGES,
     show_default=True,
     metavar="N",
@@ -39,7 +39,7 @@ def command(out: Path | None, to: Path, **options: Any) -> None:
     """
     from amodalsynth.report.write import check_target, write_report
 
-    check_target(to)
+    check_target(to, options["max_images"])
     with open_report(out, **options) as report, counting_bar("drawing", "images") as progress:
         written = write_report(report, to, workers=default_workers(), progress=progress)
     beside = "" if written.pieces is None else f" and {written.pieces}"

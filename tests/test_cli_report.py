@@ -15,6 +15,8 @@ from amodalsynth.report.build import open_report
 from amodalsynth.report.write import write_report
 from tests.formats_support import tiny_dataset
 
+EARLIER = '<!doctype html><meta name="generator" content="amodalsynth report">'
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -56,7 +58,7 @@ def test_any_format_that_validate_reads(run_cli, data, tmp_path):
         done = run_cli("report", tmp_path / name, "--split", "test", "--to", tmp_path / f"{name}.html")
         assert "8 images" in done.stdout
         run_cli("report", tmp_path / name / "annotations" / "instances_test.json", "--to", tmp_path / "file.html")
-    assert "were derived from the masks" in (tmp_path / "cocoa.html").read_text()
+    assert "were derived from its masks" in (tmp_path / "cocoa.html").read_text()
 
 
 def test_predictions(run_cli, data, tmp_path):
@@ -97,6 +99,20 @@ def test_a_missing_or_foreign_path(run_cli, tmp_path):
     assert run_cli("report", tmp_path / "other.json", "--to", tmp_path / "page.html", status=3).stderr.count("\n") == 1
 
 
+def test_what_is_no_file_is_refused_and_not_read(run_cli, data, tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    for arguments in (
+        (tmp_path / "pipe.json",),
+        (data, "--results", tmp_path / "pipe.json"),
+        ("/dev/zero",),
+        (data, "--results", "/dev/zero"),
+    ):
+        said = run_cli("report", *arguments, "--to", tmp_path / "page.html", status=3).stderr
+        assert "a pipe" in said and said.count("\n") == 1
+    (tmp_path / "unfinished" / ".amodalsynth").mkdir(parents=True)
+    assert "--resume" in run_cli("report", tmp_path / "unfinished", "--to", tmp_path / "page.html", status=3).stderr
+
+
 def test_pieces_replace_those_of_an_earlier_report_and_nothing_else(data, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "SINGLE_FILE_IMAGES", 4)
     target, pieces = tmp_path / "page.html", tmp_path / "page_files"
@@ -123,17 +139,35 @@ def test_pieces_replace_those_of_an_earlier_report_and_nothing_else(data, tmp_pa
 def test_two_runs_do_not_mix_their_pieces(data, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "SINGLE_FILE_IMAGES", 4)
     target = tmp_path / "page.html"
-    (tmp_path / ".page_files.new" / "scenes").mkdir(parents=True)  # left by one that was killed
-    (tmp_path / ".page_files.new" / "scenes" / "99.js").touch()
-    with open_report(data) as report:
+    with open_report(data, max_images=5) as few, open_report(data) as report:
 
         def second(done, total):
-            with pytest.raises(write.OutputConflict, match="another report is being written"):
-                write_report(report, target)
+            assert write_report(few, target).num_rows == 5
 
         written = write_report(report, target, progress=second)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page_files"]
-        assert len(list((written.pieces / "scenes").iterdir())) == 16
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page_files"]
+    assert len(list((written.pieces / "scenes").iterdir())) == 16
+
+
+def test_what_is_not_its_own_is_never_touched(run_cli, data, tmp_path, monkeypatch):
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><title>my thesis</title>")
+    assert "an earlier report" in run_cli("report", data, "--to", page, status=2).stderr and "thesis" in page.read_text()
+    page.unlink()
+    monkeypatch.setattr(write, "SINGLE_FILE_IMAGES", 4)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "page_files").symlink_to("elsewhere")
+    with open_report(data) as report:
+        with pytest.raises(write.OutputConflict):
+            write_report(report, page)
+        assert not list((tmp_path / "elsewhere").iterdir())
+        (tmp_path / "page_files").unlink()
+        write_report(report, page)
+        with pytest.raises(write.OutputConflict, match="page_files"):  # they belong to page.html
+            write_report(report, tmp_path / "page.htm")
+    with open_report(data, max_images=2) as report:
+        write_report(report, tmp_path / "page.htm")
+    assert len(list((tmp_path / "page_files" / "scenes").iterdir())) == 16
 
 
 def test_a_data_set_without_images(run_cli, tmp_path):
@@ -168,14 +202,15 @@ def test_a_report_that_fails_leaves_the_earlier_one(data, tmp_path, monkeypatch,
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_command_leaves_the_earlier_page_or_a_whole_one(run_cli, data, tmp_path, how):
     target = tmp_path / "page.html"
+    earlier = f"{EARLIER}earlier"
     for seconds in (0.5, 0.9):
-        target.write_text("earlier")
+        target.write_text(earlier)
         command = [sys.executable, "-m", "amodalsynth_cli", "report", str(data), "--to", str(target)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(seconds)
         process.send_signal(how)
         _, errors = process.communicate(timeout=60)
-        assert target.read_text() == "earlier" or target.read_text().endswith("</html>")
+        assert target.read_text() == earlier or target.read_text().endswith("</html>")
         assert "Traceback" not in errors
     run_cli("report", data, "--to", target)
     assert target.read_text().endswith("</html>")

@@ -326,3 +326,22 @@ def test_a_sound_file_has_no_faults(file: Path, data: st.DataObject) -> None:
     file.write_bytes(written(data.draw, document))
     with CocoIndex.open(file, on_fault=lambda *fault: pytest.fail(str(fault))) as index:
         assert_same(index, document)
+
+
+def test_a_file_that_is_cut_while_it_is_open_is_told(tmp_path):
+    """Reading mapped memory that is gone would end the process with a bus error."""
+    path = tmp_path / "cut.json"
+    path.write_text('{"images": [{"id": 1}], "annotations": []}')
+    with CocoIndex.open(path) as index:
+        assert index.image(0) == {"id": 1}
+        path.write_text("")
+        for read in (index.image, index.annotations):
+            with pytest.raises(DataError, match="was it written anew"):
+                read(0)
+
+
+def test_a_byte_order_mark_is_named(tmp_path):
+    path = tmp_path / "bom.json"
+    path.write_bytes(b'\xef\xbb\xbf{"images": [], "annotations": []}')
+    with pytest.raises(DataError, match="byte order mark"):
+        CocoIndex.open(path)

@@ -115,16 +115,16 @@ def test_two_data_sets_share_the_places(data, tmp_path):
 
 
 def test_numbers_stand_in_their_order_and_what_one_set_lacks_is_said(data, tmp_path):
-    """A file with amodal masks alone has no rates of its own; its images have other numbers of instances."""
+    """A file with boxes alone has no rates, nor can they be derived; its images have other numbers of instances."""
     coco = orjson.loads((data / "annotations" / "instances_train.json").read_bytes())
-    keep = {"id", "image_id", "category_id", "segmentation"}
+    keep = {"id", "image_id", "category_id", "bbox"}
     lacking = coco | {"annotations": [{k: v for k, v in a.items() if k in keep} for a in coco["annotations"][:1]]}
-    (tmp_path / "masks.json").write_bytes(orjson.dumps(lacking))
-    with open_report(data, against=tmp_path / "masks.json") as opened:
+    (tmp_path / "boxes.json").write_bytes(orjson.dumps(lacking))
+    with open_report(data, against=tmp_path / "boxes.json") as opened:
         charts = {chart.key: chart for chart in summarise(opened)["compared_charts"]}
     labels = [row[0] for row in charts["compared-instances"].table[1:]]
     assert labels == sorted(labels, key=int) and labels[:2] == ["0", "1"]
-    assert [entry.name for entry in charts["compared-rates"].legend] == ["discs", "masks.json (not recorded)"]
+    assert [entry.name for entry in charts["compared-rates"].legend] == ["discs", "boxes.json (not recorded)"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,20 @@ def test_a_folder_with_a_name_that_is_no_text(data, tmp_path):
     with open_report(folder, split="test") as opened:
         page = render_page(summarise(opened), data=opened.data({"kind": "inline"}), inline={})
     assert "<title>caf?</title>" in page.decode()
+
+
+def test_very_long_names_are_cut_everywhere(data, tmp_path):
+    """Browsers take minutes to break a line of a million letters."""
+    coco = orjson.loads((data / "annotations" / "instances_test.json").read_bytes())
+    long = "y" * 1_000_000
+    coco["categories"][0]["name"] = long
+    coco["images"][0]["file_name"] = long
+    (tmp_path / "long.json").write_bytes(orjson.dumps(coco))
+    results = results_of(data, tmp_path / "model.json")
+    with open_report(tmp_path / "long.json", results=results) as opened:
+        scenes = {f"scene-{row}": opened.scene(row, to_url) for row in range(opened.num_rows)}
+        page = render_page(summarise(opened), data=opened.data({"kind": "inline"}), inline=scenes)
+    assert b"y" * 400 in page and b"y" * 1000 not in page
 
 
 def test_points_of_another_file_are_shown_and_not_judged(data, tmp_path):

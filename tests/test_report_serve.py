@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -258,6 +258,25 @@ def test_everything_else_is_not_there(server, plums, target):
     assert head.startswith(b"HTTP/1.1 404 ") and b"no-store" in head and b"sandbox" in head
     assert body.count(b"\n") == 1 and b"root:" not in body and b"secret" not in body
     assert not [asked for asked in plums.asked if asked[0] == "picture"]
+
+
+def test_more_connections_than_a_limit_are_closed_and_others_go_on(plums, monkeypatch):
+    monkeypatch.setattr(serve, "_MOST_CONNECTIONS", 4)
+    with served(plums) as server, ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=5)) for _ in range(4)]
+        wait_until(lambda: len(server._connections) == 4)
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as late, suppress(ConnectionResetError):
+            assert late.recv(1) == b""
+        idle[0].close()
+        wait_until(lambda: len(server._connections) == 3)
+        assert ask(server, "/")[0] == 200
+
+
+def wait_until(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 ROWS = range(7)

@@ -17,7 +17,7 @@ from amodalsynth.importers import open_source
 from amodalsynth.importers.source import Faults, OpenedSource, SourceImage, SourceInstance
 from amodalsynth.report import ordering
 from amodalsynth.report.ordering import declared_order, order_image
-from amodalsynth.report.survey import Survey, survey
+from amodalsynth.report.survey import MAX_EXAMPLES, Survey, survey
 from amodalsynth.segmentation import decode_segmentation, mask_areas
 from amodalsynth.stats import compute_stats
 from amodalsynth.validate import KINDS, validate_source
@@ -69,7 +69,7 @@ def test_of_our_own_data_it_says_what_stats_and_validate_say(data, coco):
     calls = []
     with open_source(data) as source:
         found = survey(Judge(source), progress=lambda done, total: calls.append((done, total)))
-        assert found.validation == validate_source(source)
+        assert found.validation == validate_source(source, max_examples=MAX_EXAMPLES)
     assert found.validation.num_faults == 0 and (found.validation.num_images, calls[-1]) == (70, (70, 70))
     assert found.statistics == compute_stats({"train": path}).splits["train"]
     assert found.num_derived_images == 0
@@ -214,7 +214,7 @@ def test_what_is_broken_hides_nothing_else(coco, whole, drawn):
     with tempfile.TemporaryDirectory() as name:
         found = of_document(Path(name), document)
         with open_source(Path(name) / "file.json", format="amodalsynth") as source:
-            assert found.validation == validate_source(source)
+            assert found.validation == validate_source(source, max_examples=MAX_EXAMPLES)
             bits = [{fault.kind for fault in faults} for _, faults in Judge(source)]
             assert found.columns.fault_kinds.tolist() == [sum(1 << list(KINDS).index(kind) for kind in kinds) for kinds in bits]
     assert found.columns.deepest_layer[1:].tolist() == whole.columns.deepest_layer[1:3].tolist()
@@ -272,3 +272,15 @@ def test_an_image_out_of_order_has_the_faults_of_the_pass(tmp_path, coco):
         alone = [judge.judge_image(source.at(k)) for k in reversed(range(len(source)))][::-1]
         assert alone == [[replace(fault, image=0) for fault in faults] for faults in in_order]
         assert [image for block, faults in Judge(source).blocks() for image in block.images] == list(source)
+
+
+def test_rates_that_a_file_leaves_open_are_those_of_its_derived_visible_masks(coco, whole):
+    """A file with amodal masks and the paint order says as much as one with everything."""
+    bare = {"id", "image_id", "category_id", "segmentation", "paint_order"}
+    document = coco | {"annotations": [{key: value for key, value in a.items() if key in bare} for a in coco["annotations"]]}
+    with tempfile.TemporaryDirectory() as name:
+        found = of_document(Path(name), document)
+    assert found.num_derived_images == len(found.columns.image_id)
+    np.testing.assert_allclose(found.columns.largest_rate, whole.columns.largest_rate, atol=1e-6)
+    assert found.columns.deepest_layer.tolist() == whole.columns.deepest_layer.tolist()
+    assert found.rate_histogram.tolist() == whole.rate_histogram.tolist()

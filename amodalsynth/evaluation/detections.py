@@ -146,6 +146,8 @@ def _load(path: Path) -> Any:
     collecting = gc.isenabled()
     gc.disable()
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: expected a results file, got a folder, a device or a pipe")
         return orjson.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: expected a readable results file, got: {error.strerror or error}") from None

@@ -45,6 +45,8 @@ def open_source(path: str | Path, *, format: str = "auto", images: str | Path | 
         raise ConfigurationError(f"unknown format '{format}'; known: {', '.join(FORMATS)}")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; expected annotations in one of the formats {', '.join(FORMATS)}")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path}: expected a file or a folder, got a device, a pipe or a socket")
     if images is not None and not Path(images).is_dir():
         raise DataError(f"{images}: expected the folder of the images, found no folder")
     if format == "auto":

@@ -26,6 +26,8 @@ def tell_format(path: Path) -> str:
 def _tell_folder(path: Path) -> str | None:
     if is_dataset(path):
         return "amodalsynth" if Layout(path).dataset.is_file() else _tell_file(locate(path, None, None)[0])
+    if Layout(path).state.is_dir():
+        raise DataError(f"{path}: this data set is not finished; run the same `amodalsynth generate` with --resume first")
     if (path / "annotations.xml").is_file():
         return "cvat"
     files = islice((file for file in sorted(path.rglob("*.json")) if file.is_file() and file.stat().st_size <= MAX_BYTES), _LOOK_AT)

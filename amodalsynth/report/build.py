@@ -201,7 +201,7 @@ def open_report(
     with ExitStack() as stack:
         sets, parts = [], []
         for number, own in enumerate([path, *others]):
-            for name in find_splits(own, split if number == 0 else "all"):
+            for name in find_splits(own, split):
                 source = stack.enter_context(
                     open_source(own, format=format, images=None if number else images, split=name if own.is_dir() else None)
                 )
@@ -258,7 +258,7 @@ def _description(path: Path) -> dict[str, Any]:
 def _keys_to_places(part: Part, places: np.ndarray) -> dict[Any, int]:
     """The source's keys of categories -> indices into the page's categories."""
     index = {name: int(place) for name, place in zip(part.survey.category_names, places)}
-    return {key: index[name] for key, name in part.source.categories.items()}
+    return {key: index[text_for_page(name)] for key, name in part.source.categories.items()}
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -196,7 +196,7 @@ def heat_map(
         note,
         x_title,
         y_title,
-        frame[2] + _RIGHT,
+        frame[2] + 3 * _RIGHT,  # for half of the last label
         frame[3] + _BOTTOM + 6,
         frame,
         tuple(Tick(_round(frame[0] + side * share), text) for share, text in quarters),

@@ -101,6 +101,6 @@ def _confusion(counts: np.ndarray | None) -> Confusion | None:
     layers = [f"{i} or deeper" if i == DEEPEST_LAYER else str(i) for i in range(last)]
     names = (*layers, "no instance")
     return Confusion(
-        ("true layer", *(f"found in {layer}" for layer in layers), "missed"),
+        ("true layer \\ found in", *layers, "missed"),
         tuple((name, tuple(zip(counts[i].tolist(), shade[i].tolist()))) for i, name in enumerate(names)),
     )

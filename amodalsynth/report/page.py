@@ -17,6 +17,7 @@ import jinja2
 import orjson
 
 _PACKAGE = "amodalsynth.report"
+GENERATOR = "amodalsynth report"  # by which `write` knows a page of its own
 _ENTRY = "main.js"
 # Only these forms of import and export are used, so that modules can be joined by taking them away; `tests/test_report_page.py` holds them to it.
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
@@ -88,6 +89,7 @@ def render_page(context: Mapping[str, Any], *, data: Mapping[str, Any], inline: 
     page = environment.get_template("page.html.j2").render(
         **context,
         policy=page_policy(pieces=inline is None),
+        generator=GENERATOR,
         script=bundle_scripts(),
         style=page_source("style.css"),
         inline={name: script_json(value) for name, value in {"data": data, **(inline or {})}.items()},

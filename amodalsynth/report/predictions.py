@@ -80,7 +80,7 @@ class Predictions:
         by_category = average_precision_by_category(examination).values()
         heading = ("category", "instances", *PRECISION)
         categories = (
-            (name, f"{count:,}", *(format_percent(scores[column]) for column in PRECISION))
+            (text_for_page(name), f"{count:,}", *(format_percent(scores[column]) for column in PRECISION))
             for name, count, scores in zip(examination.category_names, instances, by_category, strict=True)
         )
         return (

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _IDLE = 60  # seconds until a connection on which nothing comes or goes is closed
+_MOST_CONNECTIONS = 256  # at once, each a thread; a browser opens six. Others are closed unanswered
 _PATIENCE = 10  # seconds that closing waits for the answers in progress
 _CHUNK = 1 << 20  # bytes sent at once, each within _IDLE
 _HEADERS = {  # of every answer that does not say otherwise
@@ -124,6 +125,9 @@ class ReportServer(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address
+
+    def verify_request(self, request: socket.socket, client_address: object) -> bool:
+        return len(self._connections) < _MOST_CONNECTIONS
 
     def process_request(self, request: socket.socket, client_address: object) -> None:
         thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)

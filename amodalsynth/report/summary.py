@@ -15,11 +15,14 @@ from amodalsynth.report import charts
 from amodalsynth.report.build import DataSet, Part, Report
 from amodalsynth.report.charts import Chart
 from amodalsynth.report.model_summary import compare_models, summarise_models
+from amodalsynth.report.values import text_for_page
 from amodalsynth.stats import SplitStatistics
+from amodalsynth.stats.paper import PAPER_SPLITS
 from amodalsynth.stats.tables import Section, sections
 from amodalsynth.validate import KINDS
 
 VIEWS = {"overview": "Overview", "gallery": "Gallery", "predictions": "Predictions", "compare": "Compare", "image": "Viewer"}
+_MAX_BARS = 24  # categories of a chart; numbers are all shown, but without gaps only up to so many
 _RATE_LABELS = ("0", *(f"{5 * i}–{5 * i + 5}" for i in range(20)))
 _SOURCE_KEYS = ("licence", "licence_note", "citation", "homepage")
 _POSITIONS_NOTE = "Centres of the amodal boxes in the frame, as seen in the image."
@@ -36,17 +39,22 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """Faults of a kind: how many, what is checked, and the first (part, where, message) of each part."""
+    """Faults of a kind: how many, in how many images, what is checked, and the first (part, where, message) of each part."""
 
     kind: str
     count: int
+    num_images: int
     meaning: str
     examples: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SetSummary:
-    """A data set in numbers. sources: (kind, title, number of files, further lines). configuration: (field, value, meaning)."""
+    """A data set in numbers.
+
+    lacks_images: the folder of the images is unknown. is_papers: it has the name of one of the paper's. sources: (kind, title, number of files,
+    further lines). configuration: (field, value, meaning).
+    """
 
     title: str
     num_images: int
@@ -57,6 +65,8 @@ class SetSummary:
     faults: tuple[FaultKind, ...]
     num_faults: int
     num_derived_images: int
+    lacks_images: bool
+    is_papers: bool
     sources: tuple[tuple[str, str, int, tuple[str, ...]], ...]
     facts: tuple[tuple[str, str], ...]
     configuration: tuple[tuple[str, str, str], ...]
@@ -100,6 +110,8 @@ def _summarise_set(data_set: DataSet, parts: Sequence[Part], num_rows: int) -> S
         faults,
         sum(kind.count for kind in faults),
         sum(part.survey.num_derived_images for part in parts),
+        any(part.source.images is None for part in parts),
+        data_set.statistics.name in PAPER_SPLITS,
         _sources(data_set.description),
         _facts(data_set.description, parts),
         _configuration(data_set.description),
@@ -133,7 +145,11 @@ def _charts(sets: Mapping[str, tuple[SplitStatistics, Sequence[Part]]]) -> list[
             return []
         places = list(dict.fromkeys(label for values in known for label in values))
         if all(isinstance(place, int) for place in places):
-            places = sorted(places)
+            filled = range(min(places), max(places) + 1)
+            places = list(filled) if len(filled) <= _MAX_BARS else sorted(places)
+        elif len(places) > _MAX_BARS:
+            note = f"The {_MAX_BARS} most frequent of {len(places)}; all are in the table further down."
+            places = sorted(places, key=lambda place: -sum(values.get(place, 0) for values in known))[:_MAX_BARS]
         series = {
             name: None if values is None else {str(place): count for place, count in values.items()} for name, values in counts.items()
         }
@@ -195,10 +211,11 @@ def _faults(parts: Sequence[Part]) -> tuple[FaultKind, ...]:
         FaultKind(
             kind,
             counts[kind],
+            sum(int(np.count_nonzero(part.survey.columns.fault_kinds & (1 << bit))) for part in parts),
             meaning,
             tuple((part.name, where, message) for part in parts for where, message in part.survey.validation.examples.get(kind, ())),
         )
-        for kind, meaning in KINDS.items()
+        for bit, (kind, meaning) in enumerate(KINDS.items())
     )
 
 
@@ -215,7 +232,7 @@ def _sources(description: Mapping[str, Any]) -> tuple[tuple[str, str, int, tuple
 def _facts(description: Mapping[str, Any], parts: Sequence[Part]) -> tuple[tuple[str, str], ...]:
     facts = [("format", ", ".join(dict.fromkeys(part.source.format for part in parts)))]
     facts += [(key, _value(description[key])) for key in ("name", "seed") if description.get(key) is not None]
-    facts += [(key, _value(value)) for key, value in _mapping(description.get("output")).items()]
+    facts += [(key, _value(value)) for key, value in _mapping(description.get("output")).items() if value is not None]
     versions = ", ".join(f"{name} {version}" for name, version in _mapping(description.get("versions")).items())
     return (*facts, *([("made with", versions)] if versions else []))
 
@@ -231,4 +248,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else ", ".join(map(_value, value)) if isinstance(value, list) else orjson.dumps(value).decode()
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return text_for_page(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -14,7 +14,9 @@ import numpy as np
 
 from amodalsynth.importers.source import SourceImage
 from amodalsynth.report.measures import Measures, measure
-from amodalsynth.report.ordering import order_image
+from amodalsynth.report.ordering import Ordering, order_image
+from amodalsynth.report.values import text_for_page
+from amodalsynth.segmentation import mask_areas
 from amodalsynth.stats.counts import SplitStatistics, Tally
 from amodalsynth.validate import KINDS
 from amodalsynth.validate.block import NO_FRAME, Block
@@ -26,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 RATE_EDGES = np.arange(21) / 20  # the upper edges of the bins of occlusion rates, each of which holds its own
 MAP_BINS = 24
-_MAX_EXAMPLES = 3  # of each kind of fault
+MAX_EXAMPLES = 20  # of each kind of fault
 _BIT = {kind: 1 << k for k, kind in enumerate(KINDS)}
 
 
@@ -87,10 +89,11 @@ def survey(judge: Judge, *, progress: Progress | None = None) -> Survey:
 class _Counter:
     def __init__(self, judge: Judge) -> None:
         self._source = judge.source
-        self._names = tuple(dict.fromkeys(self._source.categories.values()))
+        named = {key: text_for_page(name) for key, name in self._source.categories.items()}
+        self._names = tuple(dict.fromkeys(named.values()))
         index = {name: i for i, name in enumerate(self._names)}
-        self._category_of_key = {key: index[name] for key, name in self._source.categories.items()}
-        self._tally, self._faults = Tally(self._names), FaultTally(_MAX_EXAMPLES)
+        self._category_of_key = {key: index[name] for key, name in named.items()}
+        self._tally, self._faults = Tally(self._names), FaultTally(MAX_EXAMPLES)
         self._faults.add_source(self._source.faults)
         self._rates = np.zeros(len(RATE_EDGES), np.int64)
         self._sizes, self._positions = np.zeros((MAP_BINS, MAP_BINS), np.int64), np.zeros((MAP_BINS, MAP_BINS), np.int64)
@@ -104,12 +107,12 @@ class _Counter:
 
     def add(self, block: Block, faults: list[list[Fault]]) -> None:
         measures = measure(block)
-        rates = measures.rate[~np.isnan(measures.rate)]
-        self._rates += np.bincount(np.searchsorted(RATE_EDGES, rates), minlength=len(RATE_EDGES))
         if block.size_hw is not None:
             self._add_boxes(measures.box, block.size_hw)
         for g, image in enumerate(block.images):
             self._add_image(image, block, g, measures, faults[g])
+        rates = measures.rate[~np.isnan(measures.rate)]
+        self._rates += np.bincount(np.searchsorted(RATE_EDGES, rates), minlength=len(RATE_EDGES))
 
     def _add_boxes(self, box: np.ndarray, size_hw: tuple[int, int]) -> None:
         corners = box[~np.isnan(box[:, 0])].reshape(-1, 2, 2)[:, :, ::-1] / size_hw  # (n, 2, 2): two corners, y before x
@@ -118,9 +121,11 @@ class _Counter:
 
     def _add_image(self, image: SourceImage, block: Block, g: int, measures: Measures, faults: list[Fault]) -> None:
         own = slice(int(block.first[g]), int(block.first[g + 1]))
-        areas, rates = ([value for value in values[own].tolist() if value == value] for values in (measures.area, measures.rate))
         categories = [self._category(instance.category) for instance in image.instances]
         ordering = order_image(image, block.size_hw or NO_FRAME)
+        if ordering.visible is not None:
+            measures.rate[own] = _derived_rates(measures.rate[own], measures.area[own], ordering)
+        areas, rates = ([value for value in values[own].tolist() if value == value] for values in (measures.area, measures.rate))
         layers = [layer for layer in ordering.layer if layer is not None]
         self._tally.add_image(
             [None if category is None else self._names[category] for category in categories],
@@ -174,6 +179,14 @@ class _Counter:
             self._num_derived,
             columns,
         )
+
+
+def _derived_rates(rate: np.ndarray, area: np.ndarray, ordering: Ordering) -> np.ndarray:
+    """(N,) occlusion rates of an image, those that its file leaves open from the visible masks that were derived."""
+    visible = np.empty(len(rate))
+    visible[list(ordering.place)] = mask_areas(ordering.visible)
+    known = np.isnan(rate) & (area > 0) & (visible > 0)
+    return np.where(known, np.clip(1 - visible / np.where(area > 0, area, 1), 0, 1), rate)
 
 
 def _map(fractions: np.ndarray) -> np.ndarray:

@@ -6,12 +6,14 @@ from typing import Any
 
 from amodalsynth.validate.block import is_number
 
+_LONGEST_TEXT = 500  # characters
 _LARGEST_INTEGER = 1 << 53  # a number of JavaScript is exact up to here
 
 
 def text_for_page(text: str) -> str:
-    """The text with "?" in place of lone surrogates, which no UTF-8 file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text with "?" in place of lone surrogates, which no UTF-8 file can hold; a very long one is cut, as browsers take minutes for its line."""
+    cut = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+    return cut.encode("utf-8", "replace").decode("utf-8")
 
 
 def id_for_page(value: Any) -> int | str | None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from amodalsynth.errors import ConfigurationError, OutputConflict
-from amodalsynth.files import locked, write_file
+from amodalsynth.files import write_file
 from amodalsynth.report.build import Report
-from amodalsynth.report.page import piece_script, render_page
+from amodalsynth.report.page import GENERATOR, piece_script, render_page
 from amodalsynth.report.pictures import Picture, data_url, encode_for_page, thumbnail
 from amodalsynth.report.summary import summarise
 
 SINGLE_FILE_IMAGES = 400  # up to so many images are held by the page itself
 _LARGEST_SIDE, _QUALITY = 1024, 90  # of pictures in a report, which are compressed; `amodalsynth view` shows the files themselves
-_MARK = ".amodalsynth-report"  # in a folder of pieces: it was made by this, and may be replaced by this; locked while it is made
+_MARK = ".amodalsynth-report"  # in a folder of pieces, with the name of its page: it may be replaced with that
+_HEAD = 1 << 16  # bytes of a page within which it says what it is; its stylesheet comes later
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,55 +37,83 @@ class Written:
     num_bytes: int
 
 
-def check_target(to: Path) -> None:
-    """`ConfigurationError` where a report cannot be written to `to`, before any work is done."""
+def check_target(to: Path, max_images: int) -> None:
+    """Refuse, before any work is done, what `write_report` would refuse of a target for at most `max_images` images.
+
+    `ConfigurationError` for a name or a folder that cannot be, `OutputConflict` where something else is there.
+    """
     if to.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"--to {to}: expected a file name that ends in .html")
     if not to.absolute().parent.is_dir():
         raise ConfigurationError(f"--to {to}: expected an existing folder to write to, found none at {to.absolute().parent}; make it first")
+    _refuse_foreign(to, with_pieces=max_images > SINGLE_FILE_IMAGES)
+
+
+def _refuse_foreign(to: Path, *, with_pieces: bool) -> None:
+    advice = "move it away, or write the report to another name"
+    if to.exists():
+        with to.open("rb") as file:
+            if f'content="{GENERATOR}"'.encode() not in file.read(_HEAD):
+                raise OutputConflict(f"{to}: expected no such file, or an earlier report; {advice}")
+    pieces = _pieces_of(to)
+    if with_pieces and (pieces.exists() or pieces.is_symlink()) and not _belongs(pieces, to):
+        raise OutputConflict(f"{pieces}: expected no such folder, or that of an earlier report to {to.name}; {advice}")
+
+
+def _pieces_of(to: Path) -> Path:
+    return to.with_name(f"{to.stem}_files")
+
+
+def _belongs(pieces: Path, to: Path) -> bool:
+    """Whether a folder of pieces was made for the page `to`."""
+    mark = pieces / _MARK
+    return not pieces.is_symlink() and mark.is_file() and mark.read_bytes() == os.fsencode(to.name)
 
 
 def write_report(report: Report, to: Path, *, workers: int = 1, progress: Callable[[int, int], None] | None = None) -> Written:
     """Write the report to `to`, and beyond `SINGLE_FILE_IMAGES` images its pieces to a folder beside it.
 
-    An interrupted or failed run leaves what was there before. `OutputConflict` where the folder for the pieces holds something else, or
-    another run writes it.
+    An interrupted or failed run leaves what was there before; of several at once the last one counts. `OutputConflict` where `to` or the folder
+    for the pieces holds something else than an earlier report.
     """
-    pieces = to.with_name(f"{to.stem}_files")
-    ours = (pieces / _MARK).is_file()
-    if report.num_rows <= SINGLE_FILE_IMAGES:
+    pieces, with_pieces = _pieces_of(to), report.num_rows > SINGLE_FILE_IMAGES
+    _refuse_foreign(to, with_pieces=with_pieces)
+    if not with_pieces:
         content = _single_page(report, workers, progress)
-        write_file(to, content)
-        if ours:
-            shutil.rmtree(pieces)  # of the page that has just been replaced
+        with _alone(to.parent):
+            write_file(to, content)
+            if _belongs(pieces, to):
+                shutil.rmtree(pieces)  # of the page that has just been replaced
         return Written(to, None, report.num_rows, len(content))
-    if pieces.exists() and not ours:
-        raise OutputConflict(
-            f"{pieces}: expected no such folder, or one of an earlier report; move it away, or write the report to another name"
-        )
-    fresh, former = (pieces.with_name(f".{pieces.name}.{what}") for what in ("new", "old"))
-    fresh.mkdir(exist_ok=True)  # one that is there is of a run that was killed, unless it is locked
-    busy = OutputConflict(f"{to}: another report is being written there; wait for it, or write to another name")
-    with locked(fresh / _MARK, busy):
-        try:
-            for left in (former, fresh / "scenes", fresh / "thumbs"):
-                shutil.rmtree(left, ignore_errors=True)
-            num_bytes, missing = _write_pieces(report, fresh, workers, progress)
-            content = _page(report, {"kind": "files", "base": f"{pieces.name}/", "missing": missing}, None)
-            if ours:
+    with tempfile.TemporaryDirectory(prefix=f".{pieces.name}.", dir=to.parent) as folder:
+        fresh, former = Path(folder) / "new", Path(folder) / "old"
+        num_bytes, missing = _write_pieces(report, fresh, workers, progress)
+        num_bytes += (fresh / _MARK).write_bytes(os.fsencode(to.name))
+        content = _page(report, {"kind": "files", "base": f"./{quote(pieces.name)}/", "missing": missing}, None)
+        with _alone(to.parent):
+            _refuse_foreign(to, with_pieces=True)
+            if pieces.exists():
                 pieces.rename(former)
             try:
                 fresh.rename(pieces)
                 write_file(to, content)
             except BaseException:  # the earlier page keeps its pieces
                 shutil.rmtree(pieces, ignore_errors=True)
-                if ours:
+                if former.exists():
                     former.rename(pieces)
                 raise
-            shutil.rmtree(former, ignore_errors=True)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
     return Written(to, pieces, report.num_rows, num_bytes + len(content))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other run puts a page and its pieces in their places in this folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _page(report: Report, store: dict[str, Any], inline: dict[str, Any] | None) -> bytes:
@@ -98,7 +131,7 @@ def _single_page(report: Report, workers: int, progress: Callable[[int, int], No
 def _write_pieces(report: Report, folder: Path, workers: int, progress: Callable[[int, int], None] | None) -> tuple[int, list[int]]:
     """How many bytes there are, and the rows without a thumbnail."""
     for name in ("scenes", "thumbs"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
     num_bytes, missing = 0, []
     for row, (scene, thumb) in enumerate(_make_rows(report, workers, progress)):
         content = piece_script(row, scene)

@@ -17,6 +17,7 @@ test("the table has the instances, nearest first, with all their numbers", () =>
   const faults = ["too wide", "too tall"].map((message) => ({ kind: "box", where: "annotation 11", message, instance: 0 }));
   const { rows } = makeTable(makeScene({ faults }));
   equal(cells(rows[0]), ["2", "Pear", "0", "0%", "1", "1", "–", "13", "–"]);
+  equal(rows.map((row) => row.querySelector("button").getAttribute("aria-label")), ["2 Pear", "1 Plum", "0 Pear"]);
   equal(cells(rows[2]), ["0", "Pear", "2", "44%", "18", "10", "directly by 1, indirectly by 2", "11", "box"]);
 });
 
@@ -56,6 +57,12 @@ test("the card has the numbers of one instance", () => {
     "occluded directly by": "1 Plum", "occluded indirectly by": "2 Pear", id: "11", "fault: box": HOSTILE,
   });
   equal(card.element.querySelector("h4").textContent, "0 Pear");
+});
+
+test("a small rate is not said to be none", () => {
+  const card = createInstanceCard(page, makeScene({ instances: [makeInstance(FAR, { rate: 1e-6 })] }));
+  card.highlight(0);
+  equal(card.element.querySelectorAll("dd")[1].textContent, "<0.1%");
 });
 
 test("boxes with digits, and none", () => {

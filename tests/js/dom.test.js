@@ -1,4 +1,5 @@
-import { countText, element, isNumber, numberText, percentText, replaceContent, svgElement } from "/page/dom.js";
+import { changeAttribute, changeText, element, replaceContent, svgElement } from "/page/dom.js";
+import { countText, isNumber, numberText, percentText } from "/page/dom.js";
 import { equal, ok, test } from "./harness.js";
 
 const HOSTILE = `"><img src=x onerror="window.hurt = 1"></script>&amp;\n\ud800`;
@@ -44,8 +45,25 @@ test("content is replaced", () => {
   equal(replaceContent(node).childNodes.length, 0);
 });
 
+test("what does not change is not written", async () => {
+  const node = element("p", { "aria-pressed": "true" }, "same");
+  let changes = 0;
+  new MutationObserver((records) => (changes += records.length)).observe(node, { attributes: true, childList: true, characterData: true });
+  changeText(node, "same");
+  changeAttribute(node, "aria-pressed", true);
+  await null;
+  equal(changes, 0);
+  changeText(node, "other");
+  changeAttribute(node, "aria-pressed", false);
+  await null;
+  equal([changes > 0, node.textContent, node.getAttribute("aria-pressed")], [true, "other", "false"]);
+});
+
 test("numbers in words", () => {
-  equal([0, 0.0004, 0.374, 0.996, 1, null, NaN, "1"].map(percentText), ["0%", "<1%", "37%", ">99%", "100%", "–", "–", "–"]);
+  const rates = [0, 0.0004, 0.374, 0.996, 1, null, NaN, "1"];
+  equal(rates.map((rate) => percentText(rate)), ["0%", "<1%", "37%", ">99%", "100%", "–", "–", "–"]);
+  const finer = [0, 0.0001, 0.4444, 0.9996, 1, null].map((rate) => percentText(rate, 1));
+  equal(finer, ["0.0%", "<0.1%", "44.4%", ">99.9%", "100.0%", "–"]);
   equal([numberText(12345.678, 1), numberText(12345), numberText(3, 2), numberText(Infinity)], ["12,345.7", "12,345", "3.00", "–"]);
   equal([0, 1, 2345].map((count) => countText(count, "image")), ["0 images", "1 image", "2,345 images"]);
   equal(countText(2, "box", "boxes"), "2 boxes");

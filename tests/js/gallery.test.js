@@ -49,10 +49,12 @@ test("thumbnails are links with pictures and captions", () => {
     { name: "a.jpg", categories: [0, 1], rate: 0.374, layer: 2, quality: [81.25] },
     { part: 1, instances: 1, layer: 0, rate: 0, faults: [2, 0] },
     { instances: 0, categories: [], layer: -1, rate: null },
+    { rate: 1e-9 },
+    { rate: 1 - 1e-9 },
   ];
   const { links, count } = shownGallery(rows, { models: ["run"] });
-  const [first, second, third] = links();
-  equal(count(), "3 images");
+  const [first, second, third, ...extremes] = links();
+  equal(count(), "5 images");
   equal([first.hash, second.hash], ["#image/train/1", "#image/test/2"]);
   const picture = first.querySelector("img");
   equal([picture.src, picture.alt, picture.loading, picture.width > 0], [DOT, "2 instances: Pear, Plum", "lazy", true]);
@@ -60,6 +62,7 @@ test("thumbnails are links with pictures and captions", () => {
   equal(caption(first), ["a.jpg", "train", "2 instances, layers 0–2", "up to 37% occluded", "run: quality 81.3"]);
   equal(caption(second), ["image 2", "test", "1 instance, layer 0", "not occluded", "run: quality –", "faults: box, partition"]);
   equal(caption(third), ["image 3", "train", "0 instances", "run: quality –"]);
+  equal(extremes.map((link) => caption(link)[3]), ["up to <1% occluded", "up to >99% occluded"]);
   equal(second.querySelector(".fault").textContent, "faults: box, partition");
 });
 
@@ -189,6 +192,12 @@ test("a slash goes to the text, where it is a slash", () => {
   press("/");
   ok(document.activeElement === control("File"));
   equal(press("/"), true, "the key is left alone");
+  document.activeElement.blur();
+  press("/");
+  ok(document.activeElement === control("File"), "with the focus on nothing");
+  const elsewhere = document.body.appendChild(document.createElement("button"));
+  elsewhere.focus();
+  equal(press("/"), true, "the key is left alone outside the gallery");
   links()[0].focus();
   gallery.element.hidden = true;
   equal(press("/"), true, "the key is left alone while another view is shown");
@@ -202,17 +211,18 @@ test("the focus returns to the image that was seen", () => {
 });
 
 test("strips show the first images of their kind", () => {
-  const rows = Array.from({ length: 20 }, (_, i) => ({ part: i % 2, quality: [100 - i], faults: i === 3 ? [0] : [] }));
-  const { page } = shownGallery(rows, { models: ["run"] });
+  const quality = (i) => [100 - i, i === 7 ? 0 : 100 - i];
+  const rows = Array.from({ length: 20 }, (_, i) => ({ part: i % 2, quality: quality(i), faults: i === 3 ? [0] : [] }));
+  const { page } = shownGallery(rows, { models: ["run", "run2"] });
   const root = document.createElement("div");
-  const strips = [{ strip: "worst", model: "0" }, { strip: "faults" }, { strip: "part", part: "test" }, { strip: "part", part: "other" }];
+  const strips = [{ strip: "worst", model: "0" }, { strip: "difference" }, { strip: "faults" }, { strip: "part", part: "test" }, { strip: "part", part: "other" }];
   for (const dataset of strips) {
     Object.assign(root.appendChild(document.createElement("div")).dataset, dataset);
   }
   fillStrips(page, root);
   const shown = [...root.children].map((strip) => [...strip.querySelectorAll("a")].map((link) => Number(link.dataset.row)));
-  equal(shown, [[19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8], [3], [1, 3, 5, 7, 9, 11], []]);
-  equal(root.children[1].querySelector("a").hash, "#image/test/4?fault=any");
-  equal(root.lastChild.textContent, "There is no such image here.");
+  equal(shown, [[19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8], [7, 0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11], [3], [1, 3, 5, 7, 9, 11], []]);
+  equal(root.children[2].querySelector("a").hash, "#image/test/4?fault=any");
+  equal(root.lastChild.textContent, "No image to show.");
   equal(createStrip(page, [5, 2]).querySelectorAll("li a").length, 2);
 });

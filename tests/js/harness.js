@@ -46,7 +46,7 @@ export async function run() {
 
 function plain(value) {
   if (ArrayBuffer.isView(value)) {
-    return Array.from(value);
+    return Array.from(value, plain);
   }
   if (value instanceof Map || value instanceof Set) {
     return Array.from(value, plain);
@@ -57,5 +57,5 @@ function plain(value) {
   if (value && typeof value === "object") {
     return Object.fromEntries(Object.keys(value).sort().map((key) => [key, plain(value[key])]));
   }
-  return value === undefined ? "undefined" : Number.isNaN(value) ? "NaN" : value;
+  return value === undefined || (typeof value === "number" && !Number.isFinite(value)) ? String(value) : value; // JSON has none of these
 }

@@ -27,6 +27,16 @@ test("nothing peeled: the visible mask is the file's, even if it is not what the
   equal(rowsOf(scene.visible(0, 2)), FAR);
 });
 
+test("the visible box is the file's until a layer is peeled", () => {
+  const scene = new PeeledScene(makeScene());
+  equal([scene.visibleBox(0, 0), scene.visibleBox(1, 0)], [[0, 0, 6, 3], null]);
+  equal([scene.visibleBox(1, 1), scene.visibleBox(0, 1), scene.visibleBox(0, 2)], [[1, 1, 4, 3], [0, 0, 6, 3], [0, 0, 6, 3]]);
+  const hidden = makeInstance(NEAR, { layer: 2, occludedBy: [1], visibleBox: [0, 0, 1, 1] });
+  const instances = [hidden, makeInstance(NEAR, { layer: 1 }), makeInstance(FAR, { layer: 1, amodal: null, visible: null })];
+  const others = new PeeledScene(makeScene({ instances }));
+  equal([others.visibleBox(0, 1), others.visibleBox(2, 1)], [null, null]);
+});
+
 test("what is invisible is the rest of the amodal mask", () => {
   const scene = new PeeledScene(makeScene());
   equal(rowsOf(scene.invisible(1, 0)), rowsWithout(MIDDLE, rowsWithout(MIDDLE, NEAR)));

@@ -1,11 +1,13 @@
-import { createPredictedPanel, missedInstances, shownDetections } from "/page/predicted.js";
+import { PeeledScene } from "/page/peel.js";
+import { createPredictedPanel, createTruthPanel, missedInstances, shownDetections } from "/page/predicted.js";
 import { equal, ok, test } from "/tests/harness.js";
+import { countsOf } from "/tests/scenes.js";
 
 // Masks of 6 x 6 pixels, coded by pycocotools: the left half, the right half, 2 x 2 pixels in the top left corner, and 3 x 2 in the bottom row.
 const [LEFT, RIGHT, CORNER, LOW] = ["0b0b0", "b0b0", "0240h0", "`0240002"];
 
-const instance = (amodal, category, layer) => ({ amodal, category, layer });
-const detection = (amodal, score, values) => ({ amodal, score, category: 0, layer: 0, visible: null, instance: null, iou: null, ...values });
+const instance = (amodal, category, layer) => ({ amodal, category, layer, visible: null, occludedBy: [] });
+const detection = (amodal, score, values) => ({ amodal, score, category: 0, layer: 0, instance: null, iou: null, ...values });
 
 // The left half is found in a wrong layer, the right half only with a low score; the corner is false.
 const DETECTIONS = [
@@ -18,10 +20,14 @@ function scene(values) {
   return { image: null, width: 6, height: 6, instances: [instance(LEFT, 1, 1), instance(RIGHT, 0, 0)], detections: [DETECTIONS, []], ...values };
 }
 
-function panel(values, { thresholds = [0.5, null], model = 0 } = {}) {
+function pageOf(thresholds) {
   const names = ["<b>Pear</b>", "Plum"];
-  const page = { data: { models: ["run <1>", "run 2"], thresholds }, palette: ["#e69f00", "#56b4e9"], categoryName: (category) => names[category] ?? "–" };
-  const made = createPredictedPanel(page, scene(values), model);
+  const palette = ["#e69f00", "#56b4e9"];
+  return { data: { models: ["run <1>", "run 2"], thresholds }, palette, categoryName: (category) => names[category] ?? "–" };
+}
+
+function panel(values, { thresholds = [0.5, null], model = 0 } = {}) {
+  const made = createPredictedPanel(pageOf(thresholds), new PeeledScene(scene(values)), model);
   const find = (selector) => made.element.querySelector(selector);
   const cells = () => [...made.element.querySelectorAll("tbody tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
   const pixels = (x, y) => {
@@ -143,4 +149,33 @@ test("an image that is loaded later lies under the masks", async () => {
   }
   equal(pixels(4, 1).slice(0, 4), [0, 255, 0, 255]);
   equal(counts(), "matched 1, false 1, missed 1");
+});
+
+test("the masks of the scene are not decoded again", () => {
+  const peeledScene = new PeeledScene(scene());
+  peeledScene.scene.instances.forEach((one) => (one.amodal = "no counts"));
+  const page = pageOf([1, null]);
+  createPredictedPanel(page, peeledScene, 0);
+  const said = createTruthPanel(page, peeledScene).querySelector("canvas").getAttribute("aria-label");
+  equal(said, "Ground truth: 0 Plum, 1 <b>Pear</b>");
+});
+
+test("what is drawn of many large detections is kept for the next score", () => {
+  const side = 640;
+  const rows = Array.from({ length: side }, (_, y) => (y % 4 ? "#" : ".").repeat(side));
+  const many = Array.from({ length: 20 }, (_, i) => detection(countsOf(rows), 0.9 - i / 100));
+  const { setThreshold } = panel({ width: side, height: side, instances: [], detections: [many, []] }, { thresholds: [0, null] });
+  let made = 0;
+  const create = document.createElement;
+  document.createElement = function (tag) {
+    made += tag === "canvas" ? 1 : 0;
+    return create.call(this, tag);
+  };
+  try {
+    setThreshold(0.8);
+    setThreshold(0.1);
+  } finally {
+    delete document.createElement;
+  }
+  equal(made, 0);
 });

@@ -12,6 +12,7 @@ async function open(scenes, { only = ["image"], ...changes } = {}) {
   const viewer = createViewer(page);
   viewers.push(viewer);
   document.body.replaceChildren(viewer.element);
+  viewer.element.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true })); // so that its keys count
   const find = (selector) => viewer.element.querySelector(selector);
   const all = (selector) => [...viewer.element.querySelectorAll(selector)];
   const opened = {
@@ -20,7 +21,7 @@ async function open(scenes, { only = ["image"], ...changes } = {}) {
     box: (name) => find(`[name=${name}]`),
     show: (key, options = new Map()) => viewer.show({ view: "image", path: ["train", String(key)], options }),
     pixels: () => framePixels(find("canvas"), 6, 6),
-    set: (names) => all("[type=checkbox]").forEach((box) => box.checked !== names.includes(box.name) && !box.disabled && box.click()),
+    set: (names) => all(".toggles [type=checkbox]").forEach((box) => box.checked !== names.includes(box.name) && !box.disabled && box.click()),
     async peel(step) {
       find("[type=range]").value = step;
       find("[type=range]").dispatchEvent(new Event("input"));
@@ -39,6 +40,7 @@ async function settled(condition) {
   ok(condition(), "what was waited for");
 }
 
+/** Whether the key is left to the browser. */
 const press = (key, target = document.body) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const union = (...layers) => rowsWithout(ALL, rowsWithout(ALL, ...layers));
 const rowsOfColor = (pixels, color) => pixels.map((pixel) => (pixel.join() === color.join() ? "#" : ".")).join("").match(/.{6}/g);
@@ -142,6 +144,56 @@ test("keys of toggles and slider; not while a text is typed or another view is s
   equal(box("amodal").checked, true);
 });
 
+test("keys act where the focus or, with none, the last click is in the viewer's section, unless they are switched off", async () => {
+  const { box, find, viewer } = await open([makeScene()]);
+  const [section, heading, outside] = ["section", "h2", "button"].map((tag) => document.createElement(tag));
+  section.className = "view";
+  heading.tabIndex = -1;
+  section.append(heading, viewer.element);
+  document.body.replaceChildren(outside, section);
+  const acts = (target = document.activeElement) => {
+    const before = box("amodal").checked;
+    press("a", target);
+    return box("amodal").checked !== before;
+  };
+  const click = (target) => target.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+  outside.focus();
+  equal([acts(), acts(document.body)], [false, false], "the focus is elsewhere");
+  heading.focus();
+  equal([acts(), acts(find(".zoom"))], [true, true], "the focus is in the section");
+  heading.blur();
+  equal(acts(), true, "the focus is gone, and was last in the section");
+  click(document.body);
+  equal(acts(), false, "the click was elsewhere");
+  click(find("canvas"));
+  equal(acts(), true, "the click was in the section");
+  find("[name=shortcuts]").click();
+  press("]");
+  equal([acts(), find(".peel input").value], [false, "0"], "switched off");
+});
+
+test("the focus stays in the viewer when its image changes", async () => {
+  const { show, find, all, canvas } = await open([makeScene(), makeScene()]);
+  all(".instances button")[0].focus();
+  await show(2);
+  equal(document.activeElement === canvas, true);
+  await show(1);
+  const next = all(".walk a")[2];
+  next.focus();
+  await show(2);
+  equal([document.activeElement === next, next.hasAttribute("href")], [true, false]);
+  find("[name=shortcuts]").focus();
+  await show(1);
+  equal([document.activeElement === find("[name=shortcuts]"), next.hasAttribute("tabindex")], [true, false]);
+});
+
+test("the signs of the keys are no part of the controls' names", async () => {
+  const { all } = await open([makeScene()]);
+  const signs = all("kbd");
+  equal([signs.length, signs.every((sign) => sign.getAttribute("aria-hidden") === "true")], [12, true]);
+  equal(signs.every((sign) => sign.closest("label, a").matches("[aria-keyshortcuts], :has([aria-keyshortcuts])")), true);
+});
+
 test("toggles are off where the scene has no such thing, and on again in the next image", async () => {
   const plain = makeScene();
   plain.instances = plain.instances.slice(2).map((instance) => ({ ...instance, occludedBy: [] }));
@@ -177,6 +229,63 @@ test("pointing at an instance highlights it on the canvas, in the table and in t
   press("Escape");
   equal(lit(), [-1, -1]);
   equal(changedRows(before, pixels()), Array(6).fill("......"));
+});
+
+test("what is pinned and then peeled away is no longer highlighted, until it is back", async () => {
+  const { canvas, all, peel, pixels } = await open([makeScene()], { only: ["image", "visible"] });
+  await peel(1);
+  const plain = pixels();
+  await peel(0);
+  all(".instances button")[0].click(); // the nearest
+  const lit = () => all("tbody tr").findIndex((row) => row.classList.contains("lit"));
+  equal(lit(), 0);
+  await peel(1);
+  equal([lit(), changedRows(plain, pixels())], [-1, Array(6).fill("......")]);
+  all("tbody tr")[0].dispatchEvent(new MouseEvent("mouseenter"));
+  equal(lit(), -1);
+  all("tbody tr")[2].dispatchEvent(new MouseEvent("mouseenter"));
+  equal(lit(), 2);
+  all("tbody tr")[2].dispatchEvent(new MouseEvent("mouseleave"));
+  await peel(0);
+  equal([lit(), canvas.isConnected], [0, true]);
+});
+
+test("visible boxes are of what is seen when layers are peeled", async () => {
+  const scene = makeScene();
+  scene.instances[1].visibleBox = [3, 3, 2, 2];
+  const { canvas, peel, set } = await open([scene]);
+  const cell = canvas.width / 6;
+  const corners = () => [[1, 1], [5, 5]].map(([x, y]) => canvas.getContext("2d").getImageData(x * cell, y * cell, 1, 1).data.join());
+  const boxesAt = async (peeled) => {
+    await peel(peeled);
+    set(["image"]);
+    const bare = corners();
+    set(["image", "visibleBoxes"]);
+    return corners().map((pixel, i) => pixel !== bare[i]);
+  };
+  equal(await boxesAt(0), [false, true], "as the file has it");
+  equal(await boxesAt(1), [true, false], "of the amodal mask, as nothing nearer is left");
+});
+
+test("without an image file the background can be taken away", async () => {
+  const { peel, pixels, set, box } = await open([makeScene({ image: null })]);
+  await peel(3);
+  equal([rowsOfColor(pixels(), BLUE), box("image").disabled], [ALL, false]);
+  set([]);
+  equal(rowsOfColor(pixels(), [128, 128, 128, 255]), ALL);
+});
+
+test("pointing writes nothing that would be read out again", async () => {
+  const { all, find, viewer } = await open([makeScene()]);
+  const changed = [];
+  const observer = new MutationObserver((records) => changed.push(...records.map(({ target }) => target)));
+  observer.observe(viewer.element, { attributes: true, attributeFilter: ["aria-label", "aria-pressed"], subtree: true });
+  for (const live of all("[role=status], output, .peel .note")) {
+    observer.observe(live, { childList: true, characterData: true, subtree: true });
+  }
+  all("tbody tr")[1].dispatchEvent(new MouseEvent("mouseenter"));
+  await null;
+  equal([changed.length, find(".card h4").textContent], [0, "1 Plum"]);
 });
 
 test("the canvas says what is on it", async () => {
@@ -243,13 +352,17 @@ test("of two quick steps the older scene is never shown", async () => {
 });
 
 test("one pixel for each of the frame, and back", async () => {
-  const { canvas, find, show } = await open([makeScene(), makeScene()]);
+  const { canvas, find, show, page } = await open([makeScene(), makeScene()]);
   find(".zoom").click();
   equal(canvas.getBoundingClientRect().width, 6);
   await show(2);
-  equal([canvas.getBoundingClientRect().width, find(".zoom").getAttribute("aria-pressed")], [6, "true"]);
+  equal([canvas.getBoundingClientRect().width, find(".zoom").textContent], [6, "Fit to the window"]);
+  equal([press("ArrowLeft", canvas), page.went], [true, []], "arrows scroll");
+  press(",", canvas);
+  equal(page.went.length, 1);
   find(".zoom").click();
   ok(canvas.getBoundingClientRect().width > 100);
+  equal([find(".zoom").textContent, press("ArrowLeft", canvas), page.went.length], ["One to one", false, 2]);
 });
 
 test("notes and panels of models", async () => {

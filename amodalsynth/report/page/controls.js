@@ -1,6 +1,7 @@
 // The controls of the viewer: what is drawn, and how many layers are peeled.
 
-import { countText, element } from "./dom.js";
+import { changeText, countText, element } from "./dom.js";
+import { keySign } from "./shortcuts.js";
 
 // Name, key, label, and whether it is on at first.
 const CONTROL_TOGGLES = [
@@ -32,7 +33,7 @@ export function createToggles(onChange) {
     }),
   );
   const labels = CONTROL_TOGGLES.map(([name, key, text]) => {
-    return element("label", null, boxes.get(name), ` ${text} `, element("kbd", null, key));
+    return element("label", null, boxes.get(name), ` ${text} `, keySign(key));
   });
   return {
     element: element("fieldset", { class: "toggles" }, element("legend", null, "Show"), labels),
@@ -79,7 +80,7 @@ export function createPeelSlider(onPeel) {
   const value = element("output", null);
   const told = element("p", { role: "status", "aria-live": "polite" });
   const noted = element("p", { class: "note" });
-  const name = element("span", null, "Layers peeled from the front ", element("kbd", null, "["), " ", element("kbd", null, "]"));
+  const name = element("span", null, "Layers peeled from the front ", keySign("["), " ", keySign("]"));
   return {
     element: element("div", { class: "peel" }, element("label", null, name, slider, value), told, noted),
     get value() {
@@ -98,12 +99,10 @@ export function createPeelSlider(onPeel) {
       }
     },
     say(text, note) {
-      value.textContent = `${slider.value} of ${slider.max}`;
-      if (told.textContent !== text) {
-        told.textContent = text; // the same text again would be read out again
-      }
+      changeText(value, `${slider.value} of ${slider.max}`);
+      changeText(told, text);
       noted.hidden = note === "";
-      noted.textContent = note;
+      changeText(noted, note);
     },
   };
 }

@@ -1,6 +1,6 @@
 // The numbers of a scene's instances: a table of all, and a card of the one that is pointed at.
 
-import { NO_VALUE, element, isNumber, numberText, percentText, replaceContent } from "./dom.js";
+import { NO_VALUE, changeAttribute, element, isNumber, numberText, percentText, replaceContent } from "./dom.js";
 import { instanceColor } from "./paint.js";
 
 const DETAILS_WORDS = new Set(["category", "occluded", "faults"]); // columns of words, not numbers
@@ -42,7 +42,7 @@ export function sceneNotes(scene) {
 export function createInstanceTable(page, scene, { onHover, onPin }) {
   const names = ["instance", "category", "layer", "occlusion rate", "amodal area", "visible area", "occluded", "id", "faults"];
   const numbers = [...scene.instances.keys()].reverse();
-  const buttons = new Map(numbers.map((number) => [number, numberButton(page, number)]));
+  const buttons = new Map(numbers.map((number) => [number, numberButton(page, scene, number)]));
   const rows = new Map(
     numbers.map((number) => {
       const [enter, leave] = [() => onHover(number), () => onHover(null)];
@@ -63,7 +63,7 @@ export function createInstanceTable(page, scene, { onHover, onPin }) {
     element: element("div", { class: "scroll", role: "group", "aria-label": "Instances" }, table),
     highlight(lit, pinned) {
       rows.forEach((row, number) => row.classList.toggle("lit", number === lit));
-      buttons.forEach((button, number) => button.setAttribute("aria-pressed", number === pinned));
+      buttons.forEach((button, number) => changeAttribute(button, "aria-pressed", number === pinned));
     },
     setPeeled(remains) {
       rows.forEach((row, number) => row.classList.toggle("peeled", !remains(number)));
@@ -83,8 +83,9 @@ export function createInstanceCard(page, scene) {
   };
 }
 
-function numberButton(page, number) {
-  const button = element("button", { type: "button", class: "number", "aria-pressed": "false" }, number);
+function numberButton(page, scene, number) {
+  const label = instanceName(page, scene, number);
+  const button = element("button", { type: "button", class: "number", "aria-label": label, "aria-pressed": "false" }, number);
   button.style.borderColor = instanceColor(page.palette, number);
   return button;
 }
@@ -110,7 +111,7 @@ function cardContent(page, scene, number) {
   const listed = (others) => (others.length ? others.map((other) => instanceName(page, scene, other)).join(", ") : "none");
   const facts = [
     ["layer", instance.layer ?? NO_VALUE],
-    ["occlusion rate", isNumber(instance.rate) ? `${numberText(100 * instance.rate, 1)}%` : NO_VALUE],
+    ["occlusion rate", percentText(instance.rate, 1)],
     ["amodal area", areaText(instance.area)],
     ["visible area", areaText(instance.visibleArea)],
     ["amodal box", boxText(instance.box)],

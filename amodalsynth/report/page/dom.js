@@ -25,23 +25,38 @@ export function replaceContent(node, ...children) {
   return node;
 }
 
+/** Gives `node` an attribute, unless it has it already: what is written again may be read out again. */
+export function changeAttribute(node, name, value) {
+  if (node.getAttribute(name) !== String(value)) {
+    node.setAttribute(name, value);
+  }
+}
+
+/** Likewise a text as its only content. */
+export function changeText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
 /** Whether a value of a data set is a number that can be shown. */
 export function isNumber(value) {
   return typeof value === "number" && Number.isFinite(value);
 }
 
-/** 0.374 -> "37%"; a rate that is not quite 0 or 1 is never said to be. */
-export function percentText(rate) {
+/** 0.374 -> "37%", or "37.4%" with one digit; a rate that is not quite 0 or 1 is never said to be. */
+export function percentText(rate, digits = 0) {
   if (!isNumber(rate)) {
     return NO_VALUE;
   }
-  if (rate > 0 && rate < 0.005) {
-    return "<1%";
+  const [percent, least] = [100 * rate, 10 ** -digits];
+  if (rate > 0 && percent < least / 2) {
+    return `<${numberText(least, digits)}%`;
   }
-  if (rate < 1 && rate >= 0.995) {
-    return ">99%";
+  if (rate < 1 && percent >= 100 - least / 2) {
+    return `>${numberText(100 - least, digits)}%`;
   }
-  return `${Math.round(rate * 100)}%`;
+  return `${numberText(percent, digits)}%`;
 }
 
 /** 12345.678 -> "12,345.7" with one digit; nothing at the end is cut off, so that columns of numbers line up. */

@@ -1,9 +1,10 @@
 // Thumbnails of the images that pass the filter, a page of them at a time. All that is chosen stands in the address.
 
-import { countText, element, numberText, replaceContent } from "./dom.js";
+import { changeText, countText, element, numberText, replaceContent } from "./dom.js";
 import { createFilterForm } from "./filter_form.js";
 import { filterOptions, parseFilter, selectRows } from "./filters.js";
 import { createPager } from "./pager.js";
+import { followKeys } from "./shortcuts.js";
 import { createThumbnail } from "./thumbnails.js";
 
 const GALLERY_PAGE_SIZE = 60;
@@ -57,13 +58,13 @@ export function createGallery(page) {
     }
   }
 
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof Element && event.target.closest("input, select, textarea");
-    if (event.key === "/" && !typing && gallery.isConnected && !gallery.closest("[hidden]")) {
+  const onSlash = (event) => {
+    if (event.key === "/") {
       event.preventDefault();
       form.focusText();
     }
-  });
+  };
+  followKeys(gallery, onSlash, { onNothing: true });
 
   return {
     element: gallery,
@@ -83,7 +84,7 @@ export function createGallery(page) {
       }
       form.show(filter);
       const all = countText(page.store.count, "image");
-      count.textContent = rows.length === page.store.count ? all : `${numberText(rows.length)} of ${all}`;
+      changeText(count, rows.length === page.store.count ? all : `${numberText(rows.length)} of ${all}`);
       empty.hidden = rows.length > 0;
       pagers.forEach((pager) => pager.show(filter.page, pageCount));
     },

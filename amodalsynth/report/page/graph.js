@@ -1,6 +1,6 @@
 // The occlusion order of a scene as a graph: instances in columns by their layer, an arrow from each occluder to what it occludes.
 
-import { element, svgElement } from "./dom.js";
+import { changeAttribute, element, svgElement } from "./dom.js";
 import { instanceName, occludersOf, occludersText } from "./details.js";
 import { instanceColor } from "./paint.js";
 
@@ -52,7 +52,7 @@ export function createGraph(page, scene, { onHover, onPin }) {
       drawnNodes.forEach((drawn, number) => {
         drawn.classList.toggle("lit", number === lit);
         drawn.classList.toggle("dim", lit !== null && !near.has(number));
-        drawn.setAttribute("aria-pressed", number === pinned);
+        changeAttribute(drawn, "aria-pressed", number === pinned);
       });
     },
     setPeeled(remains) {

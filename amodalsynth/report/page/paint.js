@@ -5,6 +5,9 @@
 
 import { MaskTiles } from "./tiles.js";
 
+/** What lies under an image without a file. */
+export const PAINT_GROUND = "#808080";
+
 const PAINT_DARK = "#111111";
 const PAINT_LIGHT = "#ffffff";
 const PAINT_LONGEST_SIDE = 1280;
@@ -13,7 +16,7 @@ const PAINT_LONGEST_SIDE = 1280;
  * The size of a canvas for a frame: a whole number of pixels for each of the frame's, or fewer than the frame's where a side of it is
  * longer than `largest`.
  */
-export function canvasSize(width, height, largest = PAINT_LONGEST_SIDE) {
+export function canvasSize(width, height, largest) {
   const fit = largest / Math.max(width, height);
   const scale = fit >= 1 ? Math.floor(fit) : fit;
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)), scale };
@@ -35,8 +38,8 @@ export function instanceColor(palette, number) {
 }
 
 /**
- * Draws on a canvas, which it sets to a size for a frame of `width` times `height` pixels. What it draws of a mask it keeps, and draws
- * quickly again.
+ * Draws on a canvas, which it sets to a size for a frame of `width` times `height` pixels, with no side above `largest`. What it draws of
+ * a mask it keeps, and draws quickly again.
  */
 export class Painter {
   #context;
@@ -46,15 +49,15 @@ export class Painter {
   #line; // the width of a thin line
   #tiles;
 
-  constructor(canvas, width, height) {
-    const size = canvasSize(width, height);
+  constructor(canvas, width, height, largest = PAINT_LONGEST_SIDE) {
+    const size = canvasSize(width, height, largest);
     [canvas.width, canvas.height] = [size.width, size.height];
     this.#context = canvas.getContext("2d");
     this.#across = size.width / width;
     this.#down = size.height / height;
     this.#scale = size.scale;
     this.#line = Math.max(size.width, size.height) / 400;
-    this.#tiles = new MaskTiles(size, this.#line);
+    this.#tiles = new MaskTiles(size, this.#line, PAINT_DARK);
   }
 
   /** Fills the frame. */

@@ -50,6 +50,17 @@ export class PeeledScene {
     });
   }
 
+  /**
+   * The box of what is visible: as the file has it, or, in a peeled scene, that of the visible mask; null where nothing is seen or known.
+   */
+  visibleBox(number, peeled) {
+    if (peeled === 0) {
+      return this.scene.instances[number].visibleBox;
+    }
+    const mask = this.visible(number, peeled);
+    return mask?.area > 0 ? mask.box : null;
+  }
+
   /** The amodal mask without the visible one; null if either is unknown. */
   invisible(number, peeled) {
     return fromCache(this.#invisible, `${number} ${peeled}`, () => {

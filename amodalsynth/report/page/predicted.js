@@ -1,14 +1,14 @@
 // A model's detections on one image beside the ground truth: which are matched, which are false, and which instances are missed.
 
 import { instanceName } from "./details.js";
-import { element, isNumber, numberText, replaceContent } from "./dom.js";
-import { Painter, instanceColor, loadPicture } from "./paint.js";
+import { changeText, element, isNumber, numberText, replaceContent } from "./dom.js";
+import { PAINT_GROUND, Painter, instanceColor, loadPicture } from "./paint.js";
 import { Mask } from "./rle.js";
 import { widestPlace } from "./shapes.js";
 
 const PREDICTED_THRESHOLD = 0.5; // of a model without one of its own, as no detection of it is right
 const PREDICTED_STEPS = 100; // of the score slider
-const PREDICTED_GROUND = "#808080"; // under an image without a file
+const PREDICTED_LONGEST_SIDE = 768; // of a canvas, as its panel is no wider than 640 pixels
 const PREDICTED_NEUTRAL = "#ffffff"; // of what belongs to no instance
 
 /** The detections from a score on, in their order. */
@@ -23,12 +23,12 @@ export function missedInstances(instances, detections) {
 }
 
 /**
- * {element, setThreshold(score), onThreshold(callback)}: the detections of a model, by its place in the page's list, on the image of a scene. `callback`
- * is told the score when it is chosen in the panel, not when it is set. Throws an Error where a mask's counts do not fill the frame.
+ * {element, setThreshold(score), onThreshold(callback)}: the detections of a model, by its place in the page's list, on the image of a
+ * scene (a PeeledScene). `callback` is told the score when it is chosen in the panel, not when it is set. Throws an Error where a mask's
+ * counts do not fill the frame.
  */
-export function createPredictedPanel(page, scene, model) {
+export function createPredictedPanel(page, { scene, amodal }, model) {
   const detections = predictedDetections(scene, model);
-  const masks = scene.instances.map(({ amodal }) => predictedMask(amodal, scene));
   const listeners = [];
   const { canvas, draw } = createPredictedCanvas(scene, paint);
   const slider = element("input", { type: "range", ...predictedRange(detections), on: { input: () => choose(slider.valueAsNumber) } });
@@ -48,8 +48,9 @@ export function createPredictedPanel(page, scene, model) {
     shown = shownDetections(detections, value);
     missed = missedInstances(scene.instances, shown);
     const ofKind = (kind) => shown.filter((detection) => detection.kind === kind).length;
-    counts.textContent = `matched ${ofKind("matched")}, false ${ofKind("false")}, missed ${missed.length}`;
-    canvas.setAttribute("aria-label", `Detections of ${page.data.models[model]} with a score of at least ${score.value}: ${counts.textContent}`);
+    changeText(counts, `matched ${ofKind("matched")}, false ${ofKind("false")}, missed ${missed.length}`);
+    const scores = `with a score of at least ${score.value}`;
+    canvas.setAttribute("aria-label", `Detections of ${page.data.models[model]} ${scores}: ${counts.textContent}`);
     replaceContent(missing, missed.length > 0 && `Missed: ${missed.map((number) => instanceName(page, scene, number)).join(", ")}.`);
     replaceContent(body, shown.map((detection) => predictedRow(page, scene, detection)));
     draw();
@@ -66,15 +67,15 @@ export function createPredictedPanel(page, scene, model) {
       }
       painter.outline(detection.mask, color(detection));
     }
-    const missedMasks = missed.filter((number) => masks[number]?.area > 0);
+    const missedMasks = missed.filter((number) => amodal[number]?.area > 0);
     for (const number of missedMasks) {
-      painter.outline(masks[number], instanceColor(page.palette, number), { dashed: true });
+      painter.outline(amodal[number], instanceColor(page.palette, number), { dashed: true });
     }
-    for (const detection of inTurn.filter(({ mask }) => mask.area > 0)) {
-      painter.label(detection.mark, widestPlace(detection.mask), color(detection));
+    for (const detection of inTurn.filter(({ place }) => place !== null)) {
+      painter.label(detection.mark, detection.place, color(detection));
     }
     for (const number of missedMasks) {
-      const [left, top, width] = masks[number].box;
+      const [left, top, width] = amodal[number].box;
       painter.label(`${number} missed`, [left + width / 2, top], instanceColor(page.palette, number));
     }
   }
@@ -102,28 +103,31 @@ export function createPredictedPanel(page, scene, model) {
   };
 }
 
-/** The instances of a scene as the panels of the models show what is found of them: to stand beside these. */
-export function createTruthPanel(page, scene) {
-  const numbers = [...scene.instances.keys()].filter((number) => scene.instances[number].amodal !== null);
-  const masks = numbers.map((number) => predictedMask(scene.instances[number].amodal, scene));
+/** The instances of a scene (a PeeledScene) as the panels of the models show what is found of them: to stand beside these. */
+export function createTruthPanel(page, { scene, amodal }) {
+  const numbers = [...scene.instances.keys()].filter((number) => amodal[number] !== null);
+  const shapes = numbers.map((number) => {
+    const mask = amodal[number];
+    return { number, mask, color: instanceColor(page.palette, number), place: widestPlace(mask) };
+  });
   const { canvas, draw } = createPredictedCanvas(scene, (painter) => {
-    const colors = numbers.map((number) => instanceColor(page.palette, number));
-    masks.forEach((mask, i) => painter.fill(mask, colors[i], { opacity: 0.3 }));
-    masks.forEach((mask, i) => painter.outline(mask, colors[i]));
-    masks.forEach((mask, i) => mask.area > 0 && painter.label(String(numbers[i]), widestPlace(mask), colors[i]));
+    shapes.forEach(({ mask, color }) => painter.fill(mask, color, { opacity: 0.3 }));
+    shapes.forEach(({ mask, color }) => painter.outline(mask, color));
+    shapes.forEach(({ number, color, place }) => place && painter.label(String(number), place, color));
   });
   canvas.setAttribute("aria-label", `Ground truth: ${numbers.map((number) => instanceName(page, scene, number)).join(", ")}`);
   draw();
-  return element("section", { class: "predicted" }, element("h3", null, "Ground truth"), canvas, element("p", { class: "note" }, "The amodal masks, with the instances' numbers."));
+  const note = element("p", { class: "note" }, "The amodal masks, with the instances' numbers.");
+  return element("section", { class: "predicted" }, element("h3", null, "Ground truth"), canvas, note);
 }
 
 /** {canvas, draw}: a canvas with the scene's image, as soon as it is loaded, and on it what `paint(painter)` draws. */
 function createPredictedCanvas(scene, paint) {
   const canvas = element("canvas", { role: "img" });
-  const painter = new Painter(canvas, scene.width, scene.height);
+  const painter = new Painter(canvas, scene.width, scene.height, PREDICTED_LONGEST_SIDE);
   let picture = null;
   const draw = () => {
-    painter.ground(PREDICTED_GROUND);
+    painter.ground(PAINT_GROUND);
     if (picture !== null) {
       painter.picture(picture, 0, 0, scene.width, scene.height);
     }
@@ -136,19 +140,16 @@ function createPredictedCanvas(scene, paint) {
   return { canvas, draw };
 }
 
-/** The detections with their masks, whether they are matched, false or ignored, and what marks them in picture and table. */
+/** The detections with their masks, whether they are matched, false or ignored, and what marks them in picture and table, and where. */
 function predictedDetections(scene, model) {
   let numFalse = 0;
   return scene.detections[model].map((detection) => {
     const kind = detection.ignored ? "ignored" : detection.instance === null ? "false" : "matched";
     numFalse += kind === "false" ? 1 : 0;
     const mark = { ignored: "crowd", false: `×${numFalse}`, matched: `${detection.instance}` }[kind];
-    return { ...detection, kind, mark, mask: predictedMask(detection.amodal, scene) };
+    const mask = new Mask(detection.amodal, scene.height, scene.width);
+    return { ...detection, kind, mark, mask, place: widestPlace(mask) };
   });
-}
-
-function predictedMask(counts, { height, width }) {
-  return counts === null ? null : new Mask(counts, height, width);
 }
 
 /** The slider's attributes: from 0 to 1, or further where scores lie beyond. */

@@ -1,20 +1,20 @@
 // The canvas of the viewer: a scene's picture, and on it what the toggles ask for.
 
-import { countText, element, percentText } from "./dom.js";
+import { changeAttribute, changeText, countText, element, percentText } from "./dom.js";
 import { instanceName } from "./details.js";
-import { Painter, instanceColor, loadPicture } from "./paint.js";
+import { PAINT_GROUND, Painter, instanceColor, loadPicture } from "./paint.js";
 
-const STAGE_GROUND = "#808080";
 const STAGE_DIMMED = 0.65; // how much of the ground lies over a picture that does not show what is peeled
 const STAGE_FADED = 0.25; // how much is left of all but the highlighted instance
 const STAGE_TALLEST = 78; // percent of the window's height
 const STAGE_NAMED = 20; // instances described in words
 
 /**
- * {element, canvas, prepare(row, peeledScene), draw(peeled, lit, toggles)}. `prepare` gives a promise, fulfilled when the scene's picture
- * is loaded, of a function that makes this the scene to draw. `draw` gives whether the picture shows the scene as it is peeled, or null
- * where pictures have to be loaded first; `onLoaded` is called when they are. `onHover` is called with the place {x, y} in the frame
- * under the mouse, or null; `onPin` with that of a click.
+ * {element, canvas, isNatural(), prepare(row, peeledScene), draw(peeled, lit, toggles)}. `isNatural` tells whether a pixel of the frame is
+ * one of the page, so that the canvas may have to be scrolled. `prepare` gives a promise, fulfilled when the scene's picture is loaded, of
+ * a function that makes this the scene to draw. `draw` gives whether the picture shows the scene as it is peeled, or null where pictures
+ * have to be loaded first; `onLoaded` is called when they are. `onHover` is called with the place {x, y} in the frame under the mouse, or
+ * null; `onPin` with that of a click.
  */
 export function createStage(page, { onHover, onPin, onLoaded }) {
   let [shown, painter, title] = [null, null, ""];
@@ -33,14 +33,14 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
     click: (event) => shown && onPin(placeOf(event)),
   };
   const canvas = element("canvas", { role: "img", tabindex: 0, on });
-  const isNatural = () => zoom.getAttribute("aria-pressed") === "true";
-  const switchZoom = () => setZoom(!isNatural());
-  const zoom = element("button", { type: "button", class: "zoom", "aria-pressed": "false", on: { click: switchZoom } }, "1:1");
+  const zoom = element("button", { type: "button", class: "zoom", on: { click: () => setZoom(!natural) } });
+  let natural = false;
 
-  /** One pixel of the frame for each of the page, or as large as the page allows. */
-  function setZoom(natural) {
+  /** One pixel of the frame for each of the page, or as large as the page allows; the button says what it leads to. */
+  function setZoom(wanted) {
     const { width, height } = shown.scene;
-    zoom.setAttribute("aria-pressed", natural);
+    natural = wanted;
+    changeText(zoom, natural ? "Fit to the window" : "One to one");
     canvas.style.width = natural ? `${width}px` : `min(100%, ${(STAGE_TALLEST * width) / height}vh)`;
   }
 
@@ -69,9 +69,9 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
     const whole = pictures.get(scene.image);
     if (whole) {
       painter.picture(whole, 0, 0, scene.width, scene.height);
-      painter.ground(STAGE_GROUND, STAGE_DIMMED);
+      painter.ground(PAINT_GROUND, STAGE_DIMMED);
     } else {
-      painter.label(scene.image === null ? "no image file" : "the image file cannot be read", [scene.width / 2, 0], STAGE_GROUND);
+      painter.label(scene.image === null ? "no image file" : "the image file cannot be read", [scene.width / 2, 0], PAINT_GROUND);
     }
     return false;
   }
@@ -100,8 +100,9 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
       if (toggles.has("boxes") && instance.box) {
         painter.box(instance.box, color, { ...look, dashed: true });
       }
-      if (toggles.has("visibleBoxes") && instance.visibleBox) {
-        painter.box(instance.visibleBox, color, look);
+      const visibleBox = toggles.has("visibleBoxes") && shown.visibleBox(number, peeled);
+      if (visibleBox) {
+        painter.box(visibleBox, color, look);
       }
       if (toggles.has("points") && instance.points) {
         painter.points(instance.points, color, look);
@@ -118,17 +119,20 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
   return {
     element: element("div", { class: "stage" }, element("div", { class: "sheet" }, canvas), zoom),
     canvas,
+    isNatural: () => natural,
     async prepare(row, peeledScene) {
       const loaded = new Map();
       await load(loaded, [peeledScene.scene.image].filter(Boolean));
       return () => {
         [shown, pictures, loading, title] = [peeledScene, loaded, false, page.imageTitle(row)];
         painter = new Painter(canvas, shown.scene.width, shown.scene.height);
-        setZoom(isNatural());
+        setZoom(natural);
       };
     },
     draw(peeled, lit, toggles) {
-      const steps = toggles.has("image") || shown.scene.image === null ? shown.pictures(peeled) : [];
+      const { image, background } = shown.scene;
+      const hasNone = image === null && background === null; // which is said instead
+      const steps = toggles.has("image") || hasNone ? shown.pictures(peeled) : [];
       if (steps?.some(({ url }) => !pictures.has(url))) {
         canvas.setAttribute("aria-busy", "true");
         if (!loading) {
@@ -136,11 +140,11 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
         }
         return null;
       }
-      painter.ground(STAGE_GROUND);
+      painter.ground(PAINT_GROUND);
       const complete = drawPictures(steps);
       drawInstances(peeled, lit, toggles);
       canvas.removeAttribute("aria-busy");
-      canvas.setAttribute("aria-label", sceneText(page, title, shown, peeled));
+      changeAttribute(canvas, "aria-label", sceneText(page, title, shown, peeled));
       return complete;
     },
   };

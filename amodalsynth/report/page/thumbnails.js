@@ -19,18 +19,22 @@ export function createStrip(page, rows, options) {
   return element("ul", { class: "thumbnails strip" }, Array.from(rows, (row) => element("li", null, createThumbnail(page, row, options))));
 }
 
-/** Fills the elements with `data-strip` within `root`: "worst" (of `data-model`), "faults", or "part" (`data-part`). */
+/**
+ * Fills the elements with `data-strip` within `root`: "worst" (of `data-model`), "difference" (of two models), "faults", or "part"
+ * (`data-part`).
+ */
 export function fillStrips(page, root) {
   for (const place of root.querySelectorAll("[data-strip]")) {
     const { strip, model, part } = place.dataset;
     const wanted = {
       worst: { sort: `worst-${model}`, length: STRIP_LENGTH },
+      difference: { sort: "difference", length: STRIP_LENGTH },
       faults: { fault: "any", length: STRIP_LENGTH },
       part: { part, length: STRIP_LENGTH_OF_PART },
     }[strip];
     const filter = { ...parseFilter(new Map(), page.data), ...wanted };
     const rows = selectRows(page.data, filter).slice(0, wanted.length);
-    const none = element("p", { class: "note" }, "There is no such image here.");
+    const none = element("p", { class: "note" }, "No image to show.");
     replaceContent(place, rows.length ? createStrip(page, rows, filterOptions(filter)) : none);
   }
 }

@@ -3,21 +3,22 @@
 import { maskPart, outlinePieces } from "./shapes.js";
 
 const TILE_KEPT_PIXELS = 1 << 25; // four bytes each
-const TILE_DARK = "#111111";
 
 /**
  * The tiles of the masks of one frame, for a canvas of `size` {width, height, scale} (as of `canvasSize`) with thin lines of `line`
- * pixels.
+ * pixels, and the colour of what is `dark` in them.
  */
 export class MaskTiles {
   #size;
   #line;
+  #dark;
   #shapes = new Map(); // of masks
   #keptPixels = 0;
 
-  constructor(size, line) {
+  constructor(size, line, dark) {
     this.#size = size;
     this.#line = line;
+    this.#dark = dark;
   }
 
   /**
@@ -33,7 +34,7 @@ export class MaskTiles {
       context.fillRect(0, 0, canvas.width, canvas.height);
       if (hatched) {
         context.globalCompositeOperation = "source-atop";
-        context.fillStyle = this.#stripes(context, 2.5, TILE_DARK);
+        context.fillStyle = this.#stripes(context, 2.5, this.#dark);
         context.fillRect(0, 0, canvas.width, canvas.height);
       }
       return canvas;
@@ -48,7 +49,7 @@ export class MaskTiles {
     const line = this.#line * (bold ? 2 : 1);
     return this.#kept(mask, `outline ${color} ${bold} ${dashed}`, ({ stencil, width, height, cell, pieces }) => {
       const context = newCanvas(width, height);
-      for (const [shade, thickness] of [[TILE_DARK, 2.5 * line], [color, 1.5 * line]]) {
+      for (const [shade, thickness] of [[this.#dark, 2.5 * line], [color, 1.5 * line]]) {
         const reach = Math.max(1, Math.round(thickness)); // to both sides of the edge: what lies outside the mask is taken away below
         context.fillStyle = dashed ? this.#stripes(context, 5, shade) : shade;
         for (const [x, y, across, down] of pieces) {

@@ -7,6 +7,7 @@ import { element, replaceContent } from "./dom.js";
 import { createGraph } from "./graph.js";
 import { PeeledScene } from "./peel.js";
 import { createPredictedPanel, createTruthPanel } from "./predicted.js";
+import { createShortcutSwitch, followKeys } from "./shortcuts.js";
 import { createStage } from "./stage.js";
 import { createWalk } from "./walk.js";
 
@@ -36,10 +37,11 @@ export function createViewer(page) {
   const stage = createStage(page, { onHover: (place) => hover(at(place)), onPin: (place) => pin(at(place)), onLoaded: draw });
   const toggles = createToggles(draw);
   const slider = createPeelSlider(peel);
+  const shortcuts = createShortcutSwitch();
   const walk = createWalk(page);
   const message = element("p", { class: "notice", role: "alert", hidden: true });
   const [side, below] = [element("div", { class: "side" }), element("div", { class: "below" })];
-  const picture = element("div", { class: "picture" }, stage.element, toggles.element, slider.element);
+  const picture = element("div", { class: "picture" }, stage.element, toggles.element, slider.element, shortcuts.element);
   const body = element("div", { class: "body", hidden: true }, picture, side, below);
   const viewer = element("div", { class: "viewer" }, walk.element, message, body);
 
@@ -47,7 +49,7 @@ export function createViewer(page) {
     if (shown === null) {
       return;
     }
-    const lit = hovered ?? pinned;
+    const lit = [hovered, pinned].find((number) => number !== null && shown.remains(number, slider.value)) ?? null;
     const complete = stage.draw(slider.value, lit, toggles);
     parts.forEach((part) => part.highlight(lit, pinned));
     if (complete !== null) {
@@ -76,16 +78,20 @@ export function createViewer(page) {
     message.hidden = true;
     body.hidden = false;
     body.removeAttribute("aria-busy");
+    const hadFocus = [side, below].some((part) => part.contains(document.activeElement));
     replaceContent(side, graph.element, card.element);
-    replaceContent(below, sceneNotes(scene), table.element, predictedPanels(scene));
+    replaceContent(below, sceneNotes(scene), table.element, predictedPanels());
+    if (hadFocus) {
+      stage.canvas.focus({ preventScroll: true }); // what had it is gone
+    }
     toggles.offer(drawableThings(shown));
     slider.show(shown.steps);
     peel();
   }
 
   /** The ground truth and, beside it, a panel for each model; the score chosen in one holds in all, and for the images to come. */
-  function predictedPanels(scene) {
-    const panels = page.data.models.map((_, model) => createPredictedPanel(page, scene, model));
+  function predictedPanels() {
+    const panels = page.data.models.map((_, model) => createPredictedPanel(page, shown, model));
     const setAll = (score) => panels.forEach((panel) => panel.setThreshold(score));
     const choose = (score) => {
       threshold = score;
@@ -95,24 +101,25 @@ export function createViewer(page) {
     if (threshold !== null) {
       setAll(threshold);
     }
-    return panels.length > 0 && element("div", { class: "predicted-panels" }, createTruthPanel(page, scene), panels.map((panel) => panel.element));
+    const elements = panels.map((panel) => panel.element);
+    return panels.length > 0 && element("div", { class: "predicted-panels" }, createTruthPanel(page, shown), elements);
   }
 
   const keys = { ",": () => walk.go(-1), ".": () => walk.go(1), "[": () => slider.move(-1), "]": () => slider.move(1) };
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof Element && event.target.closest("input:not([type=checkbox], [type=range]), select, textarea");
-    if (shown === null || typing || event.ctrlKey || event.altKey || event.metaKey || !viewer.isConnected || viewer.closest("[hidden]")) {
+  const arrows = { ArrowLeft: keys[","], ArrowRight: keys["."] };
+  followKeys(viewer, (event) => {
+    if (shown === null) {
       return;
     }
-    const arrow = event.target === stage.canvas ? { ArrowLeft: keys[","], ArrowRight: keys["."] }[event.key] : undefined;
-    const act = keys[event.key] ?? arrow;
+    const isWalking = event.target === stage.canvas && !stage.isNatural(); // else arrows scroll
+    const act = (isWalking && arrows[event.key]) || (shortcuts.isOn() && keys[event.key]);
     if (event.key === "Escape") {
       [hovered, pinned] = [null, null];
       draw();
     } else if (act) {
       event.preventDefault();
       act();
-    } else {
+    } else if (shortcuts.isOn()) {
       toggles.press(event.key);
     }
   });

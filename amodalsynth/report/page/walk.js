@@ -2,6 +2,7 @@
 
 import { element, numberText } from "./dom.js";
 import { parseFilter, selectRows } from "./filters.js";
+import { keySign } from "./shortcuts.js";
 
 /**
  * {element, show(row, options), go(change)}: `options` are those of the gallery, whose images are walked through in its order; an image
@@ -43,18 +44,20 @@ export function createWalk(page) {
 }
 
 function walkLink(text, key) {
-  return element("a", { "aria-keyshortcuts": key }, `${text} `, element("kbd", null, key));
+  return element("a", { "aria-keyshortcuts": key }, `${text} `, keySign(key));
 }
 
-/** A link that leads nowhere stays in its place. */
+/** A link that leads nowhere stays in its place, and keeps the focus that it has. */
 function setLink(link, href) {
   if (href === null) {
     link.removeAttribute("href");
     link.setAttribute("aria-disabled", "true");
     link.setAttribute("role", "link");
+    link.setAttribute("tabindex", -1);
   } else {
     link.setAttribute("href", href);
     link.removeAttribute("aria-disabled");
     link.removeAttribute("role");
+    link.removeAttribute("tabindex");
   }
 }
