@@ -136,6 +136,11 @@ def test_the_tables_hold_the_numbers_of_the_evaluation(tmp_path):
     assert first.rows[2][1:] == tuple(f"{expected[key]:.1f}" for key in heading)
     assert [row[0] for row in layers.rows] == ["", "L0", "L1", "L2", "L3", "L4"]
     assert [row[0] for row in rates.rows] == ["", "0", "0-25", "25-50", "50-75", "75-100"]
+    truths = predictions.examination.truths
+    assert [row[1] for row in layers.rows] == ["instances", *(str(count) for count in np.bincount(truths.layer, minlength=5))]
+    edges = [-1, 0, 0.25, 0.5, 0.75, 1]
+    counts = [((truths.rate > low) & (truths.rate <= high)).sum() for low, high in zip(edges, edges[1:])]
+    assert [row[1] for row in rates.rows] == ["instances", *map(str, counts)] and sum(counts) == len(truths)
     assert categories.rows == (
         ("category", "instances", *heading),
         ("plum", "4", *first.rows[2][1:]),

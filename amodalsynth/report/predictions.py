@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 from amodalsynth.errors import DataError
 from amodalsynth.evaluation import Examination, examine_results
 from amodalsynth.evaluation.average_precision import MAX_DETECTIONS
+from amodalsynth.evaluation.evaluate import OCCLUSION_BINS
 from amodalsynth.evaluation.examine import Curve, average_precision_by_category, image_quality, layer_confusion, precision_recall
-from amodalsynth.evaluation.report import PRECISION, describe_kept, format_percent, other_facts, precision_tables
+from amodalsynth.evaluation.ground_truth import GroundTruth
+from amodalsynth.evaluation.report import PRECISION, PrecisionTable, describe_kept, format_percent, other_facts, precision_tables
 from amodalsynth.masks import run_lengths
 from amodalsynth.report.values import text_for_page
 from amodalsynth.segmentation import segmentation_spans
@@ -78,21 +81,34 @@ class Predictions:
         counted = examination.truths.category[~examination.truths.crowd]
         instances = np.bincount(counted, minlength=len(examination.category_ids)).tolist()
         by_category = average_precision_by_category(examination).values()
-        heading = ("category", "instances", *PRECISION)
         categories = (
             (text_for_page(name), f"{count:,}", *(format_percent(scores[column]) for column in PRECISION))
             for name, count, scores in zip(examination.category_names, instances, by_category, strict=True)
         )
+        precision = zip(precision_tables(evaluation), _instances_of(examination.truths), _NOTES, strict=True)
         return (
-            *(
-                Section(
-                    _capitalised(table.title), note, (("", *PRECISION), *((name, *map(format_percent, row)) for name, row in table.rows))
-                )
-                for table, note in zip(precision_tables(evaluation), _NOTES, strict=True)
-            ),
-            Section("Mask by category", rows=(heading, *categories)),
+            *(Section(_capitalised(table.title), note, _rows(table, counts)) for table, counts, note in precision),
+            Section("Mask by category", rows=(("category", "instances", *PRECISION), *categories)),
             Section("Layers, order and mIoU, %", describe_kept(evaluation), (("", "value"), *other_facts(evaluation).items())),
         )
+
+
+def _instances_of(truths: GroundTruth) -> tuple[dict[str, int], ...]:
+    """For each of `precision_tables`: row -> how many instances it is about; empty where that is not told."""
+    counted = ~truths.crowd
+    layers = {} if truths.layer is None else Counter(f"L{layer}" for layer in truths.layer[counted].tolist())
+    rate = truths.rate
+    bins = (
+        {} if rate is None else {name: int(((rate > low) & (rate <= high) & counted).sum()) for name, (low, high) in OCCLUSION_BINS.items()}
+    )
+    return {}, layers, bins
+
+
+def _rows(table: PrecisionTable, instances: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
+    scores = ((name, tuple(map(format_percent, row))) for name, row in table.rows)
+    if not instances:
+        return (("", *PRECISION), *((name, *values) for name, values in scores))
+    return (("", "instances", *PRECISION), *((name, f"{instances.get(name, 0):,}", *values) for name, values in scores))
 
 
 def read_predictions(coco: Path, results: Path, split: str, *, progress: Callable[[int, int], None] | None = None) -> Predictions:
