@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_the_tables_hold_the_numbers_of_the_evaluation(tmp_path):
     truths = predictions.examination.truths
     assert [row[1] for row in layers.rows] == ["instances", *(str(count) for count in np.bincount(truths.layer, minlength=5))]
     edges = [-1, 0, 0.25, 0.5, 0.75, 1]
-    counts = [((truths.rate > low) & (truths.rate <= high)).sum() for low, high in zip(edges, edges[1:])]
+    counts = [((truths.rate > low) & (truths.rate <= high)).sum() for low, high in itertools.pairwise(edges)]
     assert [row[1] for row in rates.rows] == ["instances", *map(str, counts)] and sum(counts) == len(truths)
     assert categories.rows == (
         ("category", "instances", *heading),
