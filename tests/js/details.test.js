@@ -17,8 +17,8 @@ test("the table has the instances, nearest first, with all their numbers", () =>
   const faults = ["too wide", "too tall"].map((message) => ({ kind: "box", where: "annotation 11", message, instance: 0 }));
   const { rows } = makeTable(makeScene({ faults }));
   equal(cells(rows[0]), ["2", "Pear", "0", "0%", "1", "1", "–", "13", "–"]);
-  equal(rows.map((row) => row.querySelector("button").getAttribute("aria-label")), ["2 Pear", "1 Plum", "0 Pear"]);
-  equal(cells(rows[2]), ["0", "Pear", "2", "44%", "18", "10", "directly by 1, indirectly by 2", "11", "box"]);
+  equal(rows.map((row) => row.querySelector("button").getAttribute("aria-label")), ["#2 Pear", "#1 Plum", "#0 Pear"]);
+  equal(cells(rows[2]), ["0", "Pear", "2", "44%", "18", "10", "directly by #1, indirectly by #2", "11", "box"]);
 });
 
 test("the table says what is not known, and takes strings as they are", () => {
@@ -39,8 +39,13 @@ test("rows tell what is pointed at and pinned, and show it", () => {
   table.highlight(2, 1);
   equal(rows.map((row) => row.className), ["lit", "", ""]);
   equal(rows.map((row) => row.querySelector("button").getAttribute("aria-pressed")), ["false", "true", "false"]);
-  table.setPeeled((number) => number === 0);
+  const note = table.element.querySelector("caption .note");
+  equal(note.hidden, true);
+  table.setPeeled((number) => number === 0, 2);
   equal(rows.map((row) => row.classList.contains("peeled")), [true, true, false]);
+  equal([note.hidden, note.textContent], [false, "Areas, rates and occluders are those of the whole scene."]);
+  table.setPeeled(() => true, 0);
+  equal(note.hidden, true);
 });
 
 test("the card has the numbers of one instance", () => {
@@ -54,9 +59,9 @@ test("the card has the numbers of one instance", () => {
   equal(Object.fromEntries(names.map((name, i) => [name, values[i]])), {
     layer: "2", "occlusion rate": "44.4%", "amodal area": "18 px", "visible area": "10 px",
     "amodal box": "6 × 3 at (0, 0)", "visible box": "6 × 3 at (0, 0)",
-    "occluded directly by": "1 Plum", "occluded indirectly by": "2 Pear", id: "11", "fault: box": HOSTILE,
+    "occluded directly by": "#1 Plum", "occluded indirectly by": "#2 Pear", id: "11", "fault: box": HOSTILE,
   });
-  equal(card.element.querySelector("h4").textContent, "0 Pear");
+  equal(card.element.querySelector("h4").textContent, "#0 Pear");
 });
 
 test("a small rate is not said to be none", () => {
@@ -73,7 +78,7 @@ test("boxes with digits, and none", () => {
 
 test("occluders in words", () => {
   equal(occludersText({ occludedBy: [], directlyOccludedBy: [] }), "");
-  equal(occludersText({ occludedBy: [4, 5], directlyOccludedBy: [] }), "indirectly by 4, 5");
+  equal(occludersText({ occludedBy: [4, 5], directlyOccludedBy: [] }), "indirectly by #4, #5");
 });
 
 test("the notes of a scene: derived orders, and its faults", () => {
@@ -82,4 +87,13 @@ test("the notes of a scene: derived orders, and its faults", () => {
   const notes = element("div", null, sceneNotes(makeScene({ derived: true, faults })));
   equal(notes.querySelector("li").textContent, `layer image 1: ${HOSTILE}`);
   equal([notes.querySelector("p").textContent.includes("derived"), notes.querySelector("img")], [true, null]);
+});
+
+test("an instance of which a derived order leaves nothing to see is told from one of an unknown layer", () => {
+  const instances = [makeInstance(FAR, { layer: null }), makeInstance(FAR, { layer: null, amodal: null })];
+  const layers = (derived) => makeTable(makeScene({ derived, instances })).rows.map((row) => row.children[2]);
+  const [unknown, unseen] = layers(true); // nearest first
+  equal([unknown.textContent, unknown.title], ["–", ""]);
+  equal([unseen.textContent, unseen.title], ["not seen", "In the derived order nothing of it is seen."]);
+  equal(layers(false).map((cell) => cell.textContent), ["–", "–"]);
 });

@@ -9,14 +9,14 @@ const DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 const HOSTILE = `"><img src=x onerror="window.hurt = 1">\n</script>`;
 
 /** A gallery in the page, which shows at once what it goes to. */
-function shownGallery(rows, more = {}, thumbUrl = () => DOT) {
+function shownGallery(rows, more = {}, thumbUrl = () => DOT, store = {}) {
   const data = reportData(rows, more);
   const gone = [];
   const go = (hash, { replace }) => {
     gone.push([hash, replace]);
     gallery.show(parseHash(hash));
   };
-  const page = createPage(data, { count: rows.length, thumbUrl, imageKey: (row) => String(data.index.id[row]) }, { go });
+  const page = createPage(data, { count: rows.length, folder: null, thumbUrl, ...store, imageKey: (row) => String(data.index.id[row]) }, { go });
   const gallery = createGallery(page);
   document.body.replaceChildren(gallery.element);
   gallery.show(parseHash("#gallery"));
@@ -57,11 +57,11 @@ test("thumbnails are links with pictures and captions", () => {
   equal(count(), "5 images");
   equal([first.hash, second.hash], ["#image/train/1", "#image/test/2"]);
   const picture = first.querySelector("img");
-  equal([picture.src, picture.alt, picture.loading, picture.width > 0], [DOT, "2 instances: Pear, Plum", "lazy", true]);
+  equal([picture.src, picture.alt, picture.loading, picture.width > 0], [DOT, "2 instances: Pear, Plum", "eager", true]);
   const caption = (link) => [...link.querySelectorAll(".caption > *")].map((one) => one.textContent);
-  equal(caption(first), ["a.jpg", "train", "2 instances, layers 0–2", "up to 37% occluded", "run: quality 81.3"]);
-  equal(caption(second), ["image 2", "test", "1 instance, layer 0", "not occluded", "run: quality –", "faults: box, partition"]);
-  equal(caption(third), ["image 3", "train", "0 instances", "run: quality –"]);
+  equal(caption(first), ["a.jpg", "train", "2 instances, deepest layer 2", "up to 37% occluded", "run: panoptic quality 81.3"]);
+  equal(caption(second), ["image 2", "test", "1 instance, deepest layer 0", "not occluded", "run: panoptic quality –", "faults: box, partition"]);
+  equal(caption(third), ["image 3", "train", "0 instances", "run: panoptic quality –"]);
   equal(extremes.map((link) => caption(link)[3]), ["up to <1% occluded", "up to >99% occluded"]);
   equal(second.querySelector(".fault").textContent, "faults: box, partition");
 });
@@ -74,6 +74,40 @@ test("images without a picture say so", async () => {
     await pause(10);
   }
   equal(links()[1].querySelector(".missing").textContent, "no image file");
+});
+
+test("pictures beside the page are loaded when they are seen; where none can be, their folder is named once", async () => {
+  const { links, find } = shownGallery(many(3), {}, (row) => (row === 2 ? null : `./none/${row}.webp`), { folder: "a <b>report_files" });
+  equal(links()[0].querySelector("img").loading, "lazy");
+  equal(find(".notice").hidden, true);
+  links()[0].querySelector("img").dispatchEvent(new Event("error"));
+  links()[1].querySelector("img").dispatchEvent(new Event("error"));
+  equal(links().map((link) => link.querySelector(".missing").textContent), ["cannot be loaded", "cannot be loaded", "no image file"]);
+  equal([find(".notice").hidden, find(".notice").nextSibling.matches(".filters")], [false, true]);
+  equal(find(".notice").textContent, "Pictures cannot be loaded: the folder a <b>report_files belongs beside this page.");
+  const some = shownGallery(many(2), {}, (row) => `./none/${row}.webp`, { folder: "report_files" });
+  some.links()[0].querySelector("img").dispatchEvent(new Event("load"));
+  some.links()[1].querySelector("img").dispatchEvent(new Event("error"));
+  equal([some.find(".notice").hidden, some.links()[1].textContent.includes("cannot be loaded")], [true, true]);
+  const served = shownGallery(many(1), {}, () => "./none/0.webp");
+  served.links()[0].querySelector("img").dispatchEvent(new Event("error"));
+  equal([served.find(".notice").hidden, served.links()[0].querySelector(".missing").textContent], [true, "no image file"]);
+});
+
+test("many categories are narrowed by what is typed, which chooses nothing", () => {
+  const names = Array.from({ length: 13 }, (_, i) => `${i % 2 ? "Pear" : "Plum"} ${i}`);
+  const { find, gone } = shownGallery(many(3), { categories: names });
+  const finder = find(".choices [type=search]");
+  const seen = () => [...find(".choices").querySelectorAll("label:not([hidden])")].map((label) => label.textContent);
+  equal(seen(), names);
+  finder.value = " pEAR 1";
+  finder.dispatchEvent(new Event("input", { bubbles: true }));
+  finder.dispatchEvent(new Event("change", { bubbles: true }));
+  equal([seen(), gone], [["Pear 1", "Pear 11"], []]);
+  equal(finder.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true })), false, "the form is not sent");
+  find(".choices label:not([hidden]) input").click();
+  equal(parseHash(gone[0][0]).options.get("category"), ["Pear 1"]);
+  equal(shownGallery(many(3), { categories: names.slice(0, 12) }).find(".choices [type=search]"), null);
 });
 
 test("names are shown as they are, and do nothing", async () => {

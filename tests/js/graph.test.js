@@ -16,9 +16,9 @@ const classes = (elements, name) => elements.map((element) => element.classList.
 test("a node for each instance in the column of its layer, with its words", () => {
   const { nodes, places, graph } = draw(makeScene());
   equal(nodes.map((node) => node.getAttribute("aria-label")), [
-    "0 Pear, layer 2, occluded directly by 1, indirectly by 2",
-    "1 Plum, layer 1, occluded directly by 2",
-    "2 Pear, layer 0, not occluded",
+    "#0 Pear, layer 2, occluded directly by #1, indirectly by #2",
+    "#1 Plum, layer 1, occluded directly by #2",
+    "#2 Pear, layer 0, not occluded",
   ]);
   ok(places[2][0] < places[1][0] && places[1][0] < places[0][0], "columns by layer");
   equal(nodes.map((node) => node.querySelector("circle").getAttribute("stroke")), PALETTE);
@@ -27,7 +27,7 @@ test("a node for each instance in the column of its layer, with its words", () =
 
 test("an arrow from each occluder, direct or indirect", () => {
   const { edges, titles } = draw(makeScene());
-  equal(titles, ["1 occludes 0 directly", "2 occludes 0 indirectly", "2 occludes 1 directly"]);
+  equal(titles, ["#1 occludes #0 directly", "#2 occludes #0 indirectly", "#2 occludes #1 directly"]);
   equal(classes(edges, "indirect"), [false, true, false]);
   ok(edges.every((edge) => !/NaN/.test(edge.innerHTML)), "places are numbers");
 });
@@ -80,6 +80,6 @@ test("sixty instances in one column and a circle of occluders stay apart", () =>
 test("no instance, and one without a layer", () => {
   equal(draw(makeScene({ instances: [] })).nodes.length, 0);
   const { nodes, graph } = draw(makeScene({ instances: [makeInstance(FAR, { layer: null, category: null })] }));
-  equal(nodes[0].getAttribute("aria-label"), "0, of no known layer, not occluded");
+  equal(nodes[0].getAttribute("aria-label"), "#0, of no known layer, not occluded");
   equal(graph.element.querySelector(".column").textContent, "no layer");
 });

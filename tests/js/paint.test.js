@@ -140,3 +140,33 @@ test("a label beyond the frame is moved into it", () => {
 test("colours go round", () => {
   equal([instanceColor(["a", "b"], 0), instanceColor(["a", "b"], 3)], ["a", "b"]);
 });
+
+test("labels at one place stand one below the other, or above where there is no room below", () => {
+  const canvas = element("canvas");
+  const painter = new Painter(canvas, 6, 6);
+  const plates = (y, count) => {
+    painter.ground(GREY);
+    const apart = [];
+    for (let i = 0; i < count; i++) {
+      painter.label("7", [3, y], "#56b4e9", { apart });
+    }
+    return apart;
+  };
+  const steps = (y) => plates(y, 3).map(({ top, halfHeight }, _, all) => Math.round((top - all[0].top) / (2 * halfHeight)));
+  equal(steps(3), [0, 1, 2]);
+  equal(steps(6), [0, -1, -2]);
+  const [one, other] = [plates(3, 1), plates(3, 1)];
+  equal(one, other, "labels of different lists do not know each other");
+  const [plate] = one;
+  equal(canvas.getContext("2d").getImageData(plate.left - plate.halfWidth + 2, plate.top, 1, 1).data[0], 17);
+});
+
+test("letters are no larger than is asked for", () => {
+  const painter = new Painter(element("canvas"), 6, 6);
+  const halfHeight = (options) => {
+    const apart = [];
+    painter.label("7", [3, 3], "#56b4e9", { ...options, apart });
+    return apart[0].halfHeight;
+  };
+  equal([halfHeight({ largest: 10 }), halfHeight({}) > 20], [7, true]);
+});

@@ -1,4 +1,5 @@
 import { PeeledScene } from "/page/peel.js";
+import { Painter } from "/page/paint.js";
 import { createPredictedPanel, createTruthPanel, missedInstances, shownDetections } from "/page/predicted.js";
 import { equal, ok, test } from "/tests/harness.js";
 import { countsOf } from "/tests/scenes.js";
@@ -79,9 +80,9 @@ test("a threshold between the slider's steps shows what it should", () => {
 test("the table compares layers, and texts of the data stay texts", () => {
   const { cells, find } = panel({}, { thresholds: [0, null] });
   equal(cells(), [
-    ["instance 0", "0.900", "Plum", "2", "≠ 1", "0.75"],
+    ["instance #0", "0.900", "Plum", "2", "≠ 1", "0.75"],
     ["×1 false", "0.600", "<b>Pear</b>", "–", "–", "–"],
-    ["instance 1", "0.300", "<b>Pear</b>", "0", "0", "1.00"],
+    ["instance #1", "0.300", "<b>Pear</b>", "0", "0", "1.00"],
   ]);
   equal([find("h3").textContent, find("b")], ["run <1>", null]);
 });
@@ -95,7 +96,7 @@ test("the slider shows more and fewer, and tells its score; setting it does not"
   equal(find(".predicted-missed").textContent, "");
   setThreshold(0.95);
   equal([counts(), cells().length, told, find("input").value], ["matched 0, false 0, missed 2", 0, [0.2], "0.95"]);
-  equal(find(".predicted-missed").textContent, "Missed: 0 Plum, 1 <b>Pear</b>.");
+  equal(find(".predicted-missed").textContent, "Missed: #0 Plum, #1 <b>Pear</b>.");
 });
 
 test("scores beyond 0 to 1 can be chosen", () => {
@@ -157,7 +158,7 @@ test("the masks of the scene are not decoded again", () => {
   const page = pageOf([1, null]);
   createPredictedPanel(page, peeledScene, 0);
   const said = createTruthPanel(page, peeledScene).querySelector("canvas").getAttribute("aria-label");
-  equal(said, "Ground truth: 0 Plum, 1 <b>Pear</b>");
+  equal(said, "Ground truth: #0 Plum, #1 <b>Pear</b>");
 });
 
 test("what is drawn of many large detections is kept for the next score", () => {
@@ -178,4 +179,44 @@ test("what is drawn of many large detections is kept for the next score", () => 
     delete document.createElement;
   }
   equal(made, 0);
+});
+
+test("the model's threshold is exact, is read so, and can be set again", () => {
+  const values = { detections: [[detection(LEFT, 0.3194, { instance: 0, iou: 1 })], []] };
+  const { counts, find, slide, onThreshold } = panel(values, { thresholds: [0.3194, null] });
+  const told = [];
+  onThreshold((score) => told.push(score));
+  const said = () => [find("output").value, find("input").getAttribute("aria-valuetext"), counts()];
+  equal(said(), ["0.3194", "0.3194", "matched 1, false 0, missed 1"]);
+  slide(0.33);
+  slide(0.32);
+  equal(said(), ["0.32", "0.32", "matched 0, false 0, missed 2"]);
+  equal(find("button").textContent, "best F1 (0.3194)");
+  find("button").click();
+  equal([said(), told], [["0.3194", "0.3194", "matched 1, false 0, missed 1"], [0.33, 0.32, 0.3194]]);
+  equal(panel({}, { model: 1 }).find("button"), null, "a model without a threshold");
+});
+
+test("a threshold next to a whole hundredth is told from it", () => {
+  const said = (threshold) => panel({}, { thresholds: [threshold, null] }).find("output").value;
+  equal([said(0.5), said(0.319449), said(0.32000001), said(0.00012345)], ["0.50", "0.3194", "0.32000001", "0.0001235"]);
+});
+
+test("labels of detections and of missed instances keep off each other", () => {
+  const plates = new Set();
+  const { label } = Painter.prototype;
+  Painter.prototype.label = function (text, place, color, options) {
+    label.call(this, text, place, color, options);
+    options.apart.forEach((plate) => plates.add(plate));
+  };
+  try {
+    panel({ detections: [[detection(LEFT, 0.9), detection(LEFT, 0.8), detection(LEFT, 0.7, { instance: 0, iou: 1 })], []] });
+  } finally {
+    Painter.prototype.label = label;
+  }
+  const covers = (one, other) => {
+    const isNear = (side, half) => Math.abs(one[side] - other[side]) < one[half] + other[half] - 0.1;
+    return one !== other && isNear("left", "halfWidth") && isNear("top", "halfHeight");
+  };
+  equal([plates.size, [...plates].some((one) => [...plates].some((other) => covers(one, other)))], [4, false]);
 });

@@ -42,6 +42,12 @@ test("images without a thumbnail are known", () => {
   equal([createStore(data).thumbUrl(0), createStore(data).thumbUrl(1)], ["beside/thumbs/0.webp", null]);
 });
 
+test("the folder beside a written report is known by its name, that of a server is none", () => {
+  const folder = (store) => createStore(reportData([{}], { store })).folder;
+  equal(folder({ kind: "files", base: "./a%20%3Cb%3E_files/", missing: [] }), "a <b>_files");
+  equal([folder({ kind: "files", base: "report_files/" }), folder({ kind: "inline" })], [null, null]);
+});
+
 test("scenes beside the page", async () => {
   const { store, asked, done } = filesStore((row) => `amodalsynthScene(${row}, {"width": ${row * 10}});`);
   equal(store.thumbUrl(3), "/report_files/thumbs/3.webp");

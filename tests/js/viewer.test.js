@@ -1,47 +1,8 @@
-import { createViewer } from "/page/viewer.js";
 import { equal, ok, test } from "/tests/harness.js";
-import { BLUE, FAR, LIME, MIDDLE, NEAR, RED, changedRows, framePixels, makePage, makeScene, rowsWithout } from "/tests/scenes.js";
+import { BLUE, FAR, LIME, MIDDLE, NEAR, RED, changedRows, makePage, makeScene, rowsWithout } from "/tests/scenes.js";
+import { open, press } from "/tests/viewer_page.js";
 
 const ALL = Array(6).fill("######");
-const viewers = [];
-
-/** A viewer that shows the first of some scenes, alone in the document, with nothing drawn but the image. */
-async function open(scenes, { only = ["image"], ...changes } = {}) {
-  viewers.forEach((other) => other.element.remove());
-  const page = makePage(scenes, changes);
-  const viewer = createViewer(page);
-  viewers.push(viewer);
-  document.body.replaceChildren(viewer.element);
-  viewer.element.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true })); // so that its keys count
-  const find = (selector) => viewer.element.querySelector(selector);
-  const all = (selector) => [...viewer.element.querySelectorAll(selector)];
-  const opened = {
-    page, viewer, find, all,
-    canvas: find("canvas"),
-    box: (name) => find(`[name=${name}]`),
-    show: (key, options = new Map()) => viewer.show({ view: "image", path: ["train", String(key)], options }),
-    pixels: () => framePixels(find("canvas"), 6, 6),
-    set: (names) => all(".toggles [type=checkbox]").forEach((box) => box.checked !== names.includes(box.name) && !box.disabled && box.click()),
-    async peel(step) {
-      find("[type=range]").value = step;
-      find("[type=range]").dispatchEvent(new Event("input"));
-      await settled(() => !find("canvas").hasAttribute("aria-busy"));
-    },
-  };
-  await opened.show(1);
-  opened.set(only);
-  return opened;
-}
-
-async function settled(condition) {
-  for (let i = 0; i < 200 && !condition(); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  ok(condition(), "what was waited for");
-}
-
-/** Whether the key is left to the browser. */
-const press = (key, target = document.body) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const union = (...layers) => rowsWithout(ALL, rowsWithout(ALL, ...layers));
 const rowsOfColor = (pixels, color) => pixels.map((pixel) => (pixel.join() === color.join() ? "#" : ".")).join("").match(/.{6}/g);
 
@@ -78,7 +39,7 @@ test("the slider shows exactly the appearances that remain, and only their masks
   await peel(1);
   equal(rowsOfColor(pixels(), LIME), union(FAR, MIDDLE));
   equal(rowsOfColor(pixels(), BLUE), rowsWithout(ALL, FAR, MIDDLE));
-  equal(told(), "2 of 3 instances remain: 1 Plum, 0 Pear.");
+  equal(told(), "2 of 3 instances remain: #1 Plum, #0 Pear.");
   const bare = pixels();
   set(["image", "visible"]);
   equal(changedRows(bare, pixels()), union(FAR, MIDDLE));
@@ -87,7 +48,7 @@ test("the slider shows exactly the appearances that remain, and only their masks
   set(["image"]);
   await peel(2);
   equal(rowsOfColor(pixels(), LIME), FAR);
-  equal(told(), "1 of 3 instances remains: 0 Pear.");
+  equal(told(), "1 of 3 instances remains: #0 Pear.");
   await peel(3);
   equal([rowsOfColor(pixels(), BLUE), told()], [ALL, "The background alone."]);
   await peel(0);
@@ -216,7 +177,7 @@ test("pointing at an instance highlights it on the canvas, in the table and in t
   const lit = () => [litAmong("tbody tr"), litAmong(".node")];
   canvas.dispatchEvent(new PointerEvent("pointermove", at(1, 1)));
   equal(lit(), [1, 1]);
-  equal(find(".card h4").textContent, "1 Plum");
+  equal(find(".card h4").textContent, "#1 Plum");
   equal(changedRows(before, pixels())[0], "######"); // the others are dimmed
   canvas.dispatchEvent(new PointerEvent("pointermove", at(0, 5)));
   equal(lit(), [-1, -1]);
@@ -285,13 +246,13 @@ test("pointing writes nothing that would be read out again", async () => {
   }
   all("tbody tr")[1].dispatchEvent(new MouseEvent("mouseenter"));
   await null;
-  equal([changed.length, find(".card h4").textContent], [0, "1 Plum"]);
+  equal([changed.length, find(".card h4").textContent], [0, "#1 Plum"]);
 });
 
 test("the canvas says what is on it", async () => {
   const { canvas, peel } = await open([makeScene()]);
   const said = () => canvas.getAttribute("aria-label");
-  const [near, middle, far] = ["2 Pear, layer 0", "1 Plum, layer 1, 33% occluded", "0 Pear, layer 2, 44% occluded"];
+  const [near, middle, far] = ["#2 Pear, layer 0", "#1 Plum, layer 1, 33% occluded", "#0 Pear, layer 2, 44% occluded"];
   equal(said(), `1.jpg: 3 instances, nearest first: ${near}; ${middle}; ${far}`);
   await peel(2);
   equal(said(), `1.jpg: 1 instance, nearest first: ${far}`);
@@ -349,20 +310,6 @@ test("of two quick steps the older scene is never shown", async () => {
   await second;
   equal([find("canvas").getAttribute("aria-label").slice(0, 18), rowsOfColor(pixels(), RED)], ["3.jpg: 1 instance,", ALL]);
   equal(find(".body").hasAttribute("aria-busy"), false);
-});
-
-test("one pixel for each of the frame, and back", async () => {
-  const { canvas, find, show, page } = await open([makeScene(), makeScene()]);
-  find(".zoom").click();
-  equal(canvas.getBoundingClientRect().width, 6);
-  await show(2);
-  equal([canvas.getBoundingClientRect().width, find(".zoom").textContent], [6, "Fit to the window"]);
-  equal([press("ArrowLeft", canvas), page.went], [true, []], "arrows scroll");
-  press(",", canvas);
-  equal(page.went.length, 1);
-  find(".zoom").click();
-  ok(canvas.getBoundingClientRect().width > 100);
-  equal([find(".zoom").textContent, press("ArrowLeft", canvas), page.went.length], ["One to one", false, 2]);
 });
 
 test("notes and panels of models", async () => {

@@ -5,10 +5,15 @@ import { instanceColor } from "./paint.js";
 
 const DETAILS_WORDS = new Set(["category", "occluded", "faults"]); // columns of words, not numbers
 
-/** "2 Pear": the number of an instance and its category, if it is known. */
+/** "#2 Pear": the number of an instance and its category, if it is known. */
 export function instanceName(page, scene, number) {
   const { category } = scene.instances[number];
-  return category === null ? String(number) : `${number} ${page.categoryName(category)}`;
+  return category === null ? numberSign(number) : `${numberSign(number)} ${page.categoryName(category)}`;
+}
+
+/** "#2": the number of an instance within a text, where a number alone would be a count. */
+export function numberSign(number) {
+  return `#${number}`;
 }
 
 /** The numbers of the instances by which an instance is occluded: {direct, indirect}. */
@@ -17,10 +22,11 @@ export function occludersOf(instance) {
   return { direct: instance.directlyOccludedBy, indirect };
 }
 
-/** "directly by 3, indirectly by 4", or "" for an instance that nothing occludes. */
+/** "directly by #3, indirectly by #4", or "" for an instance that nothing occludes. */
 export function occludersText(instance) {
   const { direct, indirect } = occludersOf(instance);
-  const texts = [direct.length && `directly by ${direct.join(", ")}`, indirect.length && `indirectly by ${indirect.join(", ")}`];
+  const listed = (how, numbers) => numbers.length > 0 && `${how} by ${numbers.map(numberSign).join(", ")}`;
+  const texts = [listed("directly", direct), listed("indirectly", indirect)];
   return texts.filter(Boolean).join(", ");
 }
 
@@ -36,8 +42,8 @@ export function sceneNotes(scene) {
 }
 
 /**
- * The table of the instances, nearest first: {element, highlight(number or null), setPeeled(remains)}, where `remains` tells whether an
- * instance is still there. `onHover` and `onPin` are called with an instance's number.
+ * The table of the instances, nearest first: {element, highlight(number or null), setPeeled(remains, peeled)}, where `remains` tells
+ * whether an instance is still there, and `peeled` how many layers are gone. `onHover` and `onPin` are called with an instance's number.
  */
 export function createInstanceTable(page, scene, { onHover, onPin }) {
   const names = ["instance", "category", "layer", "occlusion rate", "amodal area", "visible area", "occluded", "id", "faults"];
@@ -47,15 +53,17 @@ export function createInstanceTable(page, scene, { onHover, onPin }) {
     numbers.map((number) => {
       const [enter, leave] = [() => onHover(number), () => onHover(null)];
       const on = { mouseenter: enter, mouseleave: leave, focusin: enter, focusout: leave, click: () => onPin(number) };
-      const cells = instanceCells(page, scene, number).map((cell) => element("td", { class: cell.words && "words" }, cell.text));
+      const cell = ({ words, title, text }) => element("td", { class: words && "words", title }, text);
+      const cells = instanceCells(page, scene, number).map(cell);
       return [number, element("tr", { on }, element("th", { scope: "row" }, buttons.get(number)), cells)];
     }),
   );
   const head = element("tr", null, names.map((name) => element("th", { scope: "col", class: DETAILS_WORDS.has(name) && "words" }, name)));
+  const note = element("span", { class: "note", hidden: true }, "Areas, rates and occluders are those of the whole scene.");
   const table = element(
     "table",
     { class: "numbers instances" },
-    element("caption", null, "Instances, nearest first"),
+    element("caption", null, "Instances, nearest first ", note),
     element("thead", null, head),
     element("tbody", null, [...rows.values()]),
   );
@@ -65,7 +73,8 @@ export function createInstanceTable(page, scene, { onHover, onPin }) {
       rows.forEach((row, number) => row.classList.toggle("lit", number === lit));
       buttons.forEach((button, number) => changeAttribute(button, "aria-pressed", number === pinned));
     },
-    setPeeled(remains) {
+    setPeeled(remains, peeled) {
+      note.hidden = peeled === 0;
       rows.forEach((row, number) => row.classList.toggle("peeled", !remains(number)));
     },
   };
@@ -91,11 +100,12 @@ function numberButton(page, scene, number) {
 }
 
 function instanceCells(page, scene, number) {
-  const { category, layer, rate, area, visibleArea, id } = scene.instances[number];
+  const { category, layer, rate, area, visibleArea, id, amodal } = scene.instances[number];
+  const isUnseen = scene.derived && layer === null && amodal !== null;
   const faults = faultsOf(scene, number).map(({ kind }) => kind);
   return [
     { text: page.categoryName(category), words: true },
-    { text: layer ?? NO_VALUE },
+    isUnseen ? { text: "not seen", title: "In the derived order nothing of it is seen." } : { text: layer ?? NO_VALUE },
     { text: percentText(rate) },
     { text: numberText(area) },
     { text: numberText(visibleArea) },

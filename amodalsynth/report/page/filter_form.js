@@ -4,6 +4,7 @@ import { element, percentText, replaceContent } from "./dom.js";
 import { RATE_BINS, parseFilter, sortChoices } from "./filters.js";
 
 const FORM_TYPING_PAUSE_MS = 150;
+const FORM_MOST_CATEGORIES = 12; // that are looked through without help
 
 /**
  * {element, show(filter), clear(), focusText()}; `clear` leaves the order as it is. `onFilter(filter, typing)` is called after a
@@ -123,12 +124,14 @@ function rateLabel(name) {
 function formCategories(names) {
   const chosen = element("span", null);
   const boxes = names.map((name) => element("input", { type: "checkbox", name: "category", value: name }));
-  const list = boxes.map((box, i) => element("label", null, box, element("span", null, names[i])));
+  const labels = boxes.map((box, i) => element("label", null, box, element("span", null, names[i])));
+  const list = element("div", { class: "list" }, labels);
+  const finder = names.length > FORM_MOST_CATEGORIES && formFinder(names, labels);
   const fold = element(
     "details",
     { class: "control choices" },
     element("summary", null, element("span", null, "Categories"), chosen),
-    element("fieldset", null, element("legend", { class: "unseen" }, "Categories, of which an image has at least one"), list),
+    element("fieldset", null, element("legend", { class: "unseen" }, "Categories, of which an image has at least one"), finder, list),
   );
   fold.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") {
@@ -150,4 +153,21 @@ function formCategories(names) {
       replaceContent(chosen, categories.length === 0 ? "any" : categories.length === 1 ? categories[0] : `${categories.length} chosen`);
     },
   };
+}
+
+/** A text box that hides those of the `labels` whose names do not have its text; it is no part of what the form chooses. */
+function formFinder(names, labels) {
+  const lowerNames = names.map((name) => name.toLowerCase());
+  const narrow = () => {
+    const text = finder.value.trim().toLowerCase();
+    labels.forEach((label, i) => (label.hidden = !lowerNames[i].includes(text)));
+  };
+  const on = {
+    input: narrow,
+    change: (event) => event.stopPropagation(),
+    keydown: (event) => event.key === "Enter" && event.preventDefault(), // which would send the form
+  };
+  const words = { placeholder: "type to find", "aria-label": "Find a category" };
+  const finder = element("input", { type: "search", autocomplete: "off", spellcheck: "false", ...words, on });
+  return finder;
 }

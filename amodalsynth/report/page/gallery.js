@@ -30,7 +30,8 @@ export function createGallery(page) {
   const clear = element("button", { type: "button", on: { click: form.clear } }, "Clear the filters");
   const empty = element("p", { class: "empty" }, "No image passes these filters. ", clear);
   const head = element("div", { class: "bar-of-pages" }, count, pagers[0].element);
-  const gallery = element("div", { class: "gallery" }, form.element, head, grid, empty, pagers[1].element);
+  const notice = createLossNotice(page, grid);
+  const gallery = element("div", { class: "gallery" }, notice, form.element, head, grid, empty, pagers[1].element);
 
   /** Makes one link the only one that the Tab key reaches. */
   function rove(place) {
@@ -94,4 +95,21 @@ export function createGallery(page) {
       return link !== undefined;
     },
   };
+}
+
+/** What is said when pictures of a written report cannot be loaded, and none can be. */
+function createLossNotice(page, grid) {
+  const { folder } = page.store;
+  const notice = element("p", { class: "notice", role: "alert", hidden: true });
+  const tell = (wasLoaded) => {
+    notice.hidden = wasLoaded;
+    changeText(notice, wasLoaded ? "" : `Pictures cannot be loaded: the folder ${folder} belongs beside this page.`);
+  };
+  if (folder !== null) {
+    let anyLoaded = false;
+    const capture = { capture: true }; // neither event bubbles
+    grid.addEventListener("load", () => tell((anyLoaded = true)), capture);
+    grid.addEventListener("error", () => tell(anyLoaded), capture);
+  }
+  return notice;
 }

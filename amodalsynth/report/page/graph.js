@@ -1,7 +1,7 @@
 // The occlusion order of a scene as a graph: instances in columns by their layer, an arrow from each occluder to what it occludes.
 
 import { changeAttribute, element, svgElement } from "./dom.js";
-import { instanceName, occludersOf, occludersText } from "./details.js";
+import { instanceName, numberSign, occludersOf, occludersText } from "./details.js";
 import { instanceColor } from "./paint.js";
 
 const GRAPH_RADIUS = 15;
@@ -128,7 +128,7 @@ function graphEdge({ from, to, direct }, { begin, end, control }) {
   return svgElement(
     "g",
     { class: `edge ${direct ? "direct" : "indirect"}` },
-    svgElement("title", null, `${from} occludes ${to} ${direct ? "directly" : "indirectly"}`),
+    svgElement("title", null, `${numberSign(from)} occludes ${numberSign(to)} ${direct ? "directly" : "indirectly"}`),
     svgElement("path", { class: "shaft", d: `M${graphPoint(start)}Q${graphPoint(control)} ${graphPoint(tip)}` }),
     svgElement("path", { class: "head", d: `M${graphPoint(tip)}L${barb(GRAPH_BARB)}L${barb(-GRAPH_BARB)}Z` }),
   );

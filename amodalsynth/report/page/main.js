@@ -2,6 +2,7 @@
 
 import { createPage } from "./context.js";
 import { createGallery } from "./gallery.js";
+import { followPrinting } from "./printing.js";
 import { createRouter } from "./router.js";
 import { createStore } from "./store.js";
 import { followThemeButton } from "./theme.js";
@@ -25,6 +26,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   document.getElementById("content").focus();
 });
 followThemeButton(document.getElementById("theme"));
+followPrinting();
 router.start();
 
 /** Shows the view of a route, or the one in which an element has the route's name as its id, or else the first. */

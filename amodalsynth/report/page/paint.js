@@ -5,12 +5,16 @@
 
 import { MaskTiles } from "./tiles.js";
 
+/** The longest side of a canvas, in pixels, where nothing else is asked for. */
+export const PAINT_LONGEST_SIDE = 1280;
+
 /** What lies under an image without a file. */
 export const PAINT_GROUND = "#808080";
 
 const PAINT_DARK = "#111111";
 const PAINT_LIGHT = "#ffffff";
-const PAINT_LONGEST_SIDE = 1280;
+const PAINT_LINES = 400; // thin ones that fill the longer side
+const PAINT_TOUCHING = 0.01; // pixels by which plates that touch may overlap, as sums are not exact
 
 /**
  * The size of a canvas for a frame: a whole number of pixels for each of the frame's, or fewer than the frame's where a side of it is
@@ -38,8 +42,9 @@ export function instanceColor(palette, number) {
 }
 
 /**
- * Draws on a canvas, which it sets to a size for a frame of `width` times `height` pixels, with no side above `largest`. What it draws of
- * a mask it keeps, and draws quickly again.
+ * Draws on a canvas, which it sets to a size for a frame of `width` times `height` pixels, with no side above `largest`. `span` is how
+ * many pixels of the canvas lines and letters are to suit, that is its longer side if it is seen as a whole. What it draws of a mask it
+ * keeps, and draws quickly again.
  */
 export class Painter {
   #context;
@@ -49,14 +54,14 @@ export class Painter {
   #line; // the width of a thin line
   #tiles;
 
-  constructor(canvas, width, height, largest = PAINT_LONGEST_SIDE) {
+  constructor(canvas, width, height, largest = PAINT_LONGEST_SIDE, span = null) {
     const size = canvasSize(width, height, largest);
     [canvas.width, canvas.height] = [size.width, size.height];
     this.#context = canvas.getContext("2d");
     this.#across = size.width / width;
     this.#down = size.height / height;
     this.#scale = size.scale;
-    this.#line = Math.max(size.width, size.height) / 400;
+    this.#line = (span ?? Math.max(size.width, size.height)) / PAINT_LINES;
     this.#tiles = new MaskTiles(size, this.#line, PAINT_DARK);
   }
 
@@ -116,17 +121,22 @@ export class Painter {
     this.#lines(crosses, color, { opacity, width: 1.5 * this.#line });
   }
 
-  /** A text in a light `color` on a dark plate around [x, y], moved into the frame. */
-  label(text, [x, y], color, { opacity = 1, bold = false } = {}) {
+  /**
+   * A text in a light `color` on a dark plate around [x, y], moved into the frame; its letters are at most `largest` pixels of the canvas
+   * high. It keeps off the plates in the list `apart`, to which its own is added.
+   */
+  label(text, [x, y], color, { opacity = 1, bold = false, largest = Infinity, apart = [] } = {}) {
     const context = this.#context;
-    const size = this.#line * (bold ? 13 : 11);
+    const size = Math.min(largest, this.#line * (bold ? 13 : 11));
     context.font = `${bold ? 700 : 600} ${size}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     const [halfWidth, halfHeight] = [context.measureText(text).width / 2 + 0.4 * size, 0.7 * size];
     const within = (at, half, side) => Math.max(half, Math.min(side - half, at));
     const left = within(x * this.#across, halfWidth, context.canvas.width);
-    const top = within(y * this.#down, halfHeight, context.canvas.height);
+    const wish = within(y * this.#down, halfHeight, context.canvas.height);
+    const top = freePlace({ left, top: wish, halfWidth, halfHeight }, apart, context.canvas.height);
+    apart.push({ left, top, halfWidth, halfHeight });
     context.globalAlpha = opacity;
     context.fillStyle = PAINT_DARK;
     context.fillRect(left - halfWidth, top - halfHeight, 2 * halfWidth, 2 * halfHeight);
@@ -163,6 +173,25 @@ export class Painter {
     context.setLineDash([]);
     context.globalAlpha = 1;
   }
+}
+
+/**
+ * The middle of a plate from top to bottom: moved down by its height until it covers none of the `others`, or up where all is taken
+ * below; as it was where there is no room on the canvas, which is `height` pixels high.
+ */
+function freePlace(plate, others, height) {
+  const isFree = (top) => others.every((other) => {
+    const isBeside = Math.abs(other.left - plate.left) >= other.halfWidth + plate.halfWidth;
+    return isBeside || Math.abs(other.top - top) >= other.halfHeight + plate.halfHeight - PAINT_TOUCHING;
+  });
+  for (const step of [2 * plate.halfHeight, -2 * plate.halfHeight]) {
+    for (let top = plate.top; top >= plate.halfHeight && top <= height - plate.halfHeight; top += step) {
+      if (isFree(top)) {
+        return top;
+      }
+    }
+  }
+  return plate.top;
 }
 
 /** The colour half way between two, each "#rrggbb". */

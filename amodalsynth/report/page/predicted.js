@@ -1,6 +1,6 @@
 // A model's detections on one image beside the ground truth: which are matched, which are false, and which instances are missed.
 
-import { instanceName } from "./details.js";
+import { instanceName, numberSign } from "./details.js";
 import { changeText, element, isNumber, numberText, replaceContent } from "./dom.js";
 import { PAINT_GROUND, Painter, instanceColor, loadPicture } from "./paint.js";
 import { Mask } from "./rle.js";
@@ -8,6 +8,7 @@ import { widestPlace } from "./shapes.js";
 
 const PREDICTED_THRESHOLD = 0.5; // of a model without one of its own, as no detection of it is right
 const PREDICTED_STEPS = 100; // of the score slider
+const PREDICTED_DIGITS = 4; // of a score between its steps
 const PREDICTED_LONGEST_SIDE = 768; // of a canvas, as its panel is no wider than 640 pixels
 const PREDICTED_NEUTRAL = "#ffffff"; // of what belongs to no instance
 
@@ -33,6 +34,9 @@ export function createPredictedPanel(page, { scene, amodal }, model) {
   const { canvas, draw } = createPredictedCanvas(scene, paint);
   const slider = element("input", { type: "range", ...predictedRange(detections), on: { input: () => choose(slider.valueAsNumber) } });
   const score = element("output");
+  const best = page.data.thresholds[model];
+  const chooseBest = { type: "button", on: { click: () => choose(best) } };
+  const bestButton = best !== null && element("button", chooseBest, `best F1 (${scoreText(best)})`);
   const counts = element("p", { class: "predicted-counts", "aria-live": "polite" });
   const missing = element("p", { class: "predicted-missed" });
   const body = element("tbody");
@@ -44,7 +48,8 @@ export function createPredictedPanel(page, { scene, amodal }, model) {
     }
     threshold = value;
     slider.value = value;
-    score.value = numberText(value, 2);
+    score.value = slider.valueAsNumber === value ? numberText(value, 2) : scoreText(value);
+    slider.setAttribute("aria-valuetext", score.value);
     shown = shownDetections(detections, value);
     missed = missedInstances(scene.instances, shown);
     const ofKind = (kind) => shown.filter((detection) => detection.kind === kind).length;
@@ -71,12 +76,13 @@ export function createPredictedPanel(page, { scene, amodal }, model) {
     for (const number of missedMasks) {
       painter.outline(amodal[number], instanceColor(page.palette, number), { dashed: true });
     }
+    const apart = [];
     for (const detection of inTurn.filter(({ place }) => place !== null)) {
-      painter.label(detection.mark, detection.place, color(detection));
+      painter.label(detection.mark, detection.place, color(detection), { apart });
     }
     for (const number of missedMasks) {
       const [left, top, width] = amodal[number].box;
-      painter.label(`${number} missed`, [left + width / 2, top], instanceColor(page.palette, number));
+      painter.label(`${numberSign(number)} missed`, [left + width / 2, top], instanceColor(page.palette, number), { apart });
     }
   }
 
@@ -85,7 +91,7 @@ export function createPredictedPanel(page, { scene, amodal }, model) {
     listeners.forEach((listener) => listener(value));
   }
 
-  setThreshold(page.data.thresholds[model] ?? PREDICTED_THRESHOLD);
+  setThreshold(best ?? PREDICTED_THRESHOLD);
   return {
     element: element(
       "section",
@@ -93,7 +99,7 @@ export function createPredictedPanel(page, { scene, amodal }, model) {
       element("h3", null, page.data.models[model]),
       canvas,
       element("p", { class: "note" }, "Matched: solid, with the instance's number. False: hatched, ×. Missed: dashed."),
-      element("label", { class: "predicted-score" }, "Score of at least ", slider, " ", score),
+      element("div", { class: "predicted-score" }, element("label", null, "Score of at least ", slider, " ", score), bestButton),
       counts,
       missing,
       predictedTable(body),
@@ -152,6 +158,16 @@ function predictedDetections(scene, model) {
   });
 }
 
+/** A score between the slider's steps, with few digits, but enough of them that it does not read as one of two digits that it is not. */
+function scoreText(score) {
+  for (let digits = PREDICTED_DIGITS; ; digits++) {
+    const text = score.toLocaleString("en-US", { maximumSignificantDigits: digits, useGrouping: false });
+    if (Number(text) === score || Number(text) !== Number(score.toFixed(2))) {
+      return text; // at the latest with 17 digits, which no two numbers share
+    }
+  }
+}
+
 /** The slider's attributes: from 0 to 1, or further where scores lie beyond. */
 function predictedRange(detections) {
   const scores = detections.map(({ score }) => score).filter(isNumber);
@@ -180,7 +196,7 @@ function predictedRow(page, scene, { kind, mark, score, category, layer, instanc
   return element(
     "tr",
     { class: `predicted-${kind}` },
-    element("th", { scope: "row" }, kind === "matched" ? `instance ${mark}` : kind === "false" ? `${mark} false` : "of a crowd, ignored"),
+    element("th", { scope: "row" }, { matched: `instance ${numberSign(mark)}`, false: `${mark} false`, ignored: "of a crowd, ignored" }[kind]),
     element("td", null, numberText(score, 3)),
     element("td", null, page.categoryName(category)),
     element("td", null, numberText(layer)),

@@ -2,21 +2,24 @@
 
 import { changeAttribute, changeText, countText, element, percentText } from "./dom.js";
 import { instanceName } from "./details.js";
-import { PAINT_GROUND, Painter, instanceColor, loadPicture } from "./paint.js";
+import { PAINT_GROUND, PAINT_LONGEST_SIDE, Painter, instanceColor, loadPicture } from "./paint.js";
 
 const STAGE_DIMMED = 0.65; // how much of the ground lies over a picture that does not show what is peeled
 const STAGE_FADED = 0.25; // how much is left of all but the highlighted instance
 const STAGE_TALLEST = 78; // percent of the window's height
 const STAGE_NAMED = 20; // instances described in words
+const STAGE_LARGEST = 4096; // pixels of a side of a frame that can be shown one to one
+const STAGE_LABEL_SHARE = 1 / 6; // of the shorter side of an instance's box that letters on it may take
+const STAGE_LABEL_LEAST = 9; // pixels of the page: no letters are smaller
 
 /**
  * {element, canvas, isNatural(), prepare(row, peeledScene), draw(peeled, lit, toggles)}. `isNatural` tells whether a pixel of the frame is
  * one of the page, so that the canvas may have to be scrolled. `prepare` gives a promise, fulfilled when the scene's picture is loaded, of
  * a function that makes this the scene to draw. `draw` gives whether the picture shows the scene as it is peeled, or null where pictures
- * have to be loaded first; `onLoaded` is called when they are. `onHover` is called with the place {x, y} in the frame under the mouse, or
- * null; `onPin` with that of a click.
+ * have to be loaded first; `onChange` is called when they are, or when the zoom needs the scene drawn again. `onHover` is called with
+ * the place {x, y} in the frame under the mouse, or null; `onPin` with that of a click.
  */
-export function createStage(page, { onHover, onPin, onLoaded }) {
+export function createStage(page, { onHover, onPin, onChange }) {
   let [shown, painter, title] = [null, null, ""];
   let pictures = new Map(); // URL to picture, null for one that cannot be read
   let loading = false;
@@ -33,15 +36,35 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
     click: (event) => shown && onPin(placeOf(event)),
   };
   const canvas = element("canvas", { role: "img", tabindex: 0, on });
-  const zoom = element("button", { type: "button", class: "zoom", on: { click: () => setZoom(!natural) } });
+  const click = () => {
+    setZoom(!natural);
+    onChange();
+  };
+  const zoom = element("button", { type: "button", class: "zoom", on: { click } });
+  const sheet = element("div", { class: "sheet" }, canvas);
   let natural = false;
 
   /** One pixel of the frame for each of the page, or as large as the page allows; the button says what it leads to. */
   function setZoom(wanted) {
     const { width, height } = shown.scene;
-    natural = wanted;
+    const isTooLarge = Math.max(width, height) > STAGE_LARGEST;
+    natural = wanted && !isTooLarge;
+    painter = null;
+    zoom.disabled = isTooLarge;
+    zoom.title = isTooLarge ? `The image is larger than ${STAGE_LARGEST} pixels, the most that can be shown one to one.` : "";
     changeText(zoom, natural ? "Fit to the window" : "One to one");
     canvas.style.width = natural ? `${width}px` : `min(100%, ${(STAGE_TALLEST * width) / height}vh)`;
+  }
+
+  /** A painter for the canvas as it is zoomed: one to one, it has no fewer pixels than the frame, and lines as they are in the whole. */
+  function newPainter() {
+    const { width, height } = shown.scene;
+    const longer = Math.max(width, height);
+    if (!natural || longer <= PAINT_LONGEST_SIDE) {
+      return new Painter(canvas, width, height);
+    }
+    const fitted = Math.min(sheet.clientWidth, (STAGE_TALLEST / 100) * window.innerHeight * (width / height));
+    return new Painter(canvas, width, height, longer, (fitted * longer) / width);
   }
 
   async function load(into, urls) {
@@ -55,7 +78,7 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
     await load(into, [background, ...instances.map(({ appearance }) => appearance?.url)].filter(Boolean));
     if (of === shown) {
       loading = false;
-      onLoaded();
+      onChange();
     }
   }
 
@@ -108,16 +131,26 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
         painter.points(instance.points, color, look);
       }
     }
+    const onPage = canvas.clientWidth / canvas.width; // pixels of the page for one of the canvas
     for (const { number, color, ...look } of toggles.has("labels") ? looks : []) {
       const place = shown.labelPlace(number, peeled);
-      if (place) {
-        painter.label(look.bold ? instanceName(page, shown.scene, number) : String(number), place, color, look);
+      const largest = place && STAGE_LABEL_SHARE * shorterSide(number, peeled);
+      if (place && look.bold) {
+        painter.label(instanceName(page, shown.scene, number), place, color, look);
+      } else if (place && largest * onPage >= STAGE_LABEL_LEAST) {
+        painter.label(String(number), place, color, { ...look, largest });
       }
     }
   }
 
+  /** The shorter side of the box of an instance, one that has a place for a label, in pixels of the canvas. */
+  function shorterSide(number, peeled) {
+    const { box } = [shown.amodal[number], shown.visible(number, peeled)].find((mask) => mask?.area > 0);
+    return (Math.min(box[2], box[3]) * canvas.width) / shown.scene.width;
+  }
+
   return {
-    element: element("div", { class: "stage" }, element("div", { class: "sheet" }, canvas), zoom),
+    element: element("div", { class: "stage" }, sheet, zoom),
     canvas,
     isNatural: () => natural,
     async prepare(row, peeledScene) {
@@ -125,7 +158,6 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
       await load(loaded, [peeledScene.scene.image].filter(Boolean));
       return () => {
         [shown, pictures, loading, title] = [peeledScene, loaded, false, page.imageTitle(row)];
-        painter = new Painter(canvas, shown.scene.width, shown.scene.height);
         setZoom(natural);
       };
     },
@@ -140,6 +172,7 @@ export function createStage(page, { onHover, onPin, onLoaded }) {
         }
         return null;
       }
+      painter ??= newPainter();
       painter.ground(PAINT_GROUND);
       const complete = drawPictures(steps);
       drawInstances(peeled, lit, toggles);

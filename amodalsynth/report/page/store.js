@@ -3,9 +3,10 @@
 const STORE_SCENES_KEPT = 20;
 
 /**
- * {count, thumbUrl(row), scene(row), imageKey(row), findRow(partName, key)} of the page's data. `scene` gives a promise, rejected
- * with a sentence for people; `thumbUrl` is null for an image without a picture. `imageKey` is the text that stands for the image in
- * an address: its id, made different where several images of a part have the same. `findRow` is -1 where there is no such image.
+ * {count, folder, thumbUrl(row), scene(row), imageKey(row), findRow(partName, key)} of the page's data. `folder` is the name of the folder
+ * beside the page that a written report needs, or null. `scene` gives a promise, rejected with a sentence for people; `thumbUrl` is null
+ * for an image without a picture. `imageKey` is the text that stands for the image in an address: its id, made different where several
+ * images of a part have the same. `findRow` is -1 where there is no such image.
  */
 export function createStore(data) {
   const { part, id } = data.index;
@@ -27,6 +28,7 @@ export function createStore(data) {
 
   return {
     count: id.length,
+    folder: source.folder,
     thumbUrl: source.thumbUrl,
     scene(row) {
       const scene = scenes.get(row) ?? source.loadScene(row);
@@ -55,6 +57,7 @@ function repeatedKey(key, row) {
 function inlineSource() {
   let thumbs = null;
   return {
+    folder: null,
     thumbUrl(row) {
       thumbs ??= inlineJson("thumbs");
       return thumbs[row] ?? null;
@@ -73,12 +76,13 @@ function inlineJson(id) {
   return JSON.parse(script.textContent);
 }
 
-/** `missing`: the rows without a thumbnail, as far as they are known. */
-function filesSource({ base, missing = [] }) {
+/** `missing`: the rows without a thumbnail, which a written report knows, but not the one of a server. */
+function filesSource({ base, missing }) {
   const without = new Set(missing);
   const awaited = new Map(); // row to what its promise is resolved with
   window.amodalsynthScene = (row, scene) => awaited.get(row)?.(scene);
   return {
+    folder: missing === undefined ? null : decodeURIComponent(base).replace(/^\.\/|\/$/g, ""),
     thumbUrl: (row) => (without.has(row) ? null : `${base}thumbs/${row}.webp`),
     loadScene(row) {
       const url = `${base}scenes/${row}.js`;

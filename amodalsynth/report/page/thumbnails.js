@@ -40,15 +40,16 @@ export function fillStrips(page, root) {
 }
 
 function thumbnailPicture(page, row) {
-  const missing = element("span", { class: "missing" }, "no image file");
+  const missing = (text) => element("span", { class: "missing" }, text);
   const url = page.store.thumbUrl(row);
   if (url === null) {
-    return missing;
+    return missing("no image file");
   }
   const { width, height } = page.data.index;
   const size = width[row] > 0 && height[row] > 0 ? { width: width[row], height: height[row] } : {}; // its place is kept until it is loaded
-  const fail = () => picture.replaceWith(missing);
-  const picture = element("img", { ...size, alt: contentText(page, row), loading: "lazy", decoding: "async", on: { error: fail } });
+  const fail = () => picture.replaceWith(missing(page.store.folder === null ? "no image file" : "cannot be loaded"));
+  const loading = url.startsWith("data:") ? "eager" : "lazy"; // what is in the page already need not wait, and is there to be printed
+  const picture = element("img", { ...size, alt: contentText(page, row), loading, decoding: "async", on: { error: fail } });
   picture.src = url; // after its listener
   return picture;
 }
@@ -65,14 +66,14 @@ function contentText(page, row) {
 function captionLines(page, row) {
   const { data } = page;
   const { instances, layer, rate, faults, quality } = data.index;
-  const layers = layer[row] < 0 ? "" : layer[row] === 0 ? ", layer 0" : `, layers 0–${layer[row]}`;
+  const layers = layer[row] < 0 ? "" : `, deepest layer ${layer[row]}`;
   const kinds = faults[row].map((kind) => data.faultKinds[kind]);
   return [
     element("strong", null, page.imageTitle(row)),
     data.parts.length > 1 && element("span", { class: "part" }, page.partName(row)),
     element("span", null, countText(instances[row], "instance") + layers),
     isNumber(rate[row]) && element("span", null, rate[row] === 0 ? "not occluded" : `up to ${percentText(rate[row])} occluded`),
-    data.models.map((name, model) => element("span", null, `${name}: quality ${numberText(quality[model][row], 1)}`)),
+    data.models.map((name, model) => element("span", null, `${name}: panoptic quality ${numberText(quality[model][row], 1)}`)),
     kinds.length > 0 && element("span", { class: "fault" }, `${kinds.length === 1 ? "fault" : "faults"}: ${kinds.join(", ")}`),
   ];
 }

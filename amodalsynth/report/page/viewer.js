@@ -34,7 +34,7 @@ export function createViewer(page) {
     draw();
   };
   const at = (place) => place && shown && shown.instanceAt(place.x, place.y, slider.value);
-  const stage = createStage(page, { onHover: (place) => hover(at(place)), onPin: (place) => pin(at(place)), onLoaded: draw });
+  const stage = createStage(page, { onHover: (place) => hover(at(place)), onPin: (place) => pin(at(place)), onChange: draw });
   const toggles = createToggles(draw);
   const slider = createPeelSlider(peel);
   const shortcuts = createShortcutSwitch();
@@ -60,7 +60,7 @@ export function createViewer(page) {
   }
 
   function peel() {
-    parts.forEach((part) => part.setPeeled?.((number) => shown.remains(number, slider.value)));
+    parts.forEach((part) => part.setPeeled?.((number) => shown.remains(number, slider.value), slider.value));
     draw();
   }
 
