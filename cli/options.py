@@ -215,4 +215,9 @@ def open_report(out: Path | None, **options: Any) -> Report:
                 steps[what] = stack.enter_context(counting_bar(what, "images"))
             steps[what](done, total)
 
-        return open_report(existing(out), progress=progress, **options)
+        report = open_report(existing(out), progress=progress, **options)
+    lacking = [part.name for part in report.parts if part.source.images is None and len(part.source)]
+    if lacking:
+        where = "give their folder with --image-root"
+        click.echo(f"Warning: the images of {', '.join(lacking)} were not found, so masks are shown alone; {where}", err=True)
+    return report

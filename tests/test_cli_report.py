@@ -61,6 +61,15 @@ def test_any_format_that_validate_reads(run_cli, data, tmp_path):
     assert "were derived from its masks" in (tmp_path / "cocoa.html").read_text()
 
 
+def test_images_that_are_not_found_are_missed(run_cli, data, tmp_path):
+    coco = tmp_path / "alone.json"
+    coco.write_bytes((data / "annotations" / "instances_test.json").read_bytes())
+    done = run_cli("report", coco, "--to", tmp_path / "page.html")
+    assert "--image-root" in done.stderr and "8 images" in done.stdout and "images were not found" in (tmp_path / "page.html").read_text()
+    assert run_cli("report", coco, "--image-root", data / "images" / "test", "--to", tmp_path / "page.html").stderr == ""
+    assert "images were not found" not in (tmp_path / "page.html").read_text()
+
+
 def test_predictions(run_cli, data, tmp_path):
     results = results_of(data, tmp_path / "model.json")
     done = run_cli("report", data, "--results", results, "--to", tmp_path / "page.html")
@@ -172,7 +181,8 @@ def test_what_is_not_its_own_is_never_touched(run_cli, data, tmp_path, monkeypat
 
 def test_a_data_set_without_images(run_cli, tmp_path):
     (tmp_path / "empty.json").write_text('{"images": [], "annotations": [], "categories": []}')
-    assert "0 images" in run_cli("report", tmp_path / "empty.json", "--to", tmp_path / "page.html").stdout
+    done = run_cli("report", tmp_path / "empty.json", "--to", tmp_path / "page.html")
+    assert "0 images" in done.stdout and done.stderr == ""
 
 
 @pytest.mark.parametrize("single", [True, False])

@@ -110,7 +110,7 @@ def _summarise_set(data_set: DataSet, parts: Sequence[Part], num_rows: int) -> S
         faults,
         sum(kind.count for kind in faults),
         sum(part.survey.num_derived_images for part in parts),
-        any(part.source.images is None for part in parts),
+        any(part.source.images is None and len(part.source) for part in parts),
         data_set.statistics.name in PAPER_SPLITS,
         _sources(data_set.description),
         _facts(data_set.description, parts),
