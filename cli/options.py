@@ -193,7 +193,7 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--split",
             type=click.Choice(["all", "train", "val", "test"]),
             default="all",
-            show_default="all, with --results test",
+            show_default="all; with --results test, or the only one",
             help="Which split.",
         ),
         dataset_argument,

@@ -71,7 +71,7 @@ def _beside(first: Section, second: Section, names: Sequence[str]) -> Section | 
         return None
     column = first.rows[0].index("AP")
     other = {row[0]: row[column] for row in second.rows[1:]}
-    rows = [(first.rows[0][0], *(f"{name}: AP" for name in names), "difference")]
+    rows = [(first.rows[0][0], *(f"{name}: AP" for name in names), f"{names[1]} − {names[0]}")]
     for row in first.rows[1:]:
         values = (row[column], other.get(row[0], "-"))
         rows.append((row[0], *values, "-" if "-" in values else f"{float(values[1]) - float(values[0]):+.1f}"))
