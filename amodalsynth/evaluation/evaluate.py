@@ -158,7 +158,7 @@ def _precision_by_pair(masks: Overlaps, detections: Detections, truths: GroundTr
 def _precision_in_bin(masks: Overlaps, ranking: Ranking, truths: GroundTruth, above: float, up_to: float) -> dict[int, np.ndarray]:
     if truths.rate is None:
         return {}
-    ignored = truths.crowd | ~((truths.rate > above) & (truths.rate <= up_to))
+    ignored = ~truths.in_bin(above, up_to)
     return precision_by_class(match(masks, ranking, truths, truth_class=truths.category, ignored=ignored))
 
 

@@ -135,6 +135,10 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.category)
 
+    def in_bin(self, above: float, up_to: float) -> np.ndarray:
+        """(G,) bool: no crowd, and of an occlusion rate above the one and up to the other; the rates have to be known."""
+        return (self.rate > above) & (self.rate <= up_to) & ~self.crowd
+
     @property
     def num_images(self) -> int:
         return len(self.start) - 1

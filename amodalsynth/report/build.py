@@ -57,9 +57,8 @@ class Part:
     points: CocoIndex | None
     predictions: tuple[Predictions, ...]
 
-    def image(self, k: int) -> SourceImage:
-        """Image k, with the points that were drawn for it."""
-        image = self.source.at(k)
+    def with_points(self, image: SourceImage) -> SourceImage:
+        """An image of the part with the points that were drawn for it."""
         return image if self.points is None else with_points(image, self.points)
 
 
@@ -101,6 +100,10 @@ class Report:
             chosen += own[choose_rows(faulty[own], [values[own] for values in quality], limit, seed)].tolist()
         return [places[i] for i in chosen]
 
+    def parts_of(self, number: int) -> list[Part]:
+        """The parts of the first data set (0), or of the other one (1)."""
+        return [part for part in self.parts if part.set == number]
+
     def category_places(self, part: int) -> dict[Any, int]:
         """The keys of a part's categories -> indices into `categories`."""
         return self._category_of_key[part]
@@ -133,8 +136,10 @@ class Report:
     def scene(self, row: int, to_url: ToUrl) -> dict[str, Any]:
         """The `scene` of a row, its pictures where `to_url` puts them. `DataError` where the source can no longer be read."""
         part, k, places = self._row(row)
-        image = part.image(k)
-        described = describe_scene(image, part.judge.judge_image(part.source.at(k)), places)  # points of another file are not judged
+        image = part.source.at(k)
+        faults = part.judge.judge_image(image)  # points of another file are not judged
+        image = part.with_points(image)
+        described = describe_scene(image, faults, places)
         values = described.values
         for name, picture in (("image", part.pictures.image(image)), ("background", part.pictures.background(image))):
             values[name] = None if picture is None else to_url(name, picture)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amodalsynth.report.values import shortened
+
 _WIDTH, _HEIGHT = 460.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 12.0, 30.0
 _BAND_SHARE = 0.8  # of a place on the axis that its bars take
@@ -105,11 +107,8 @@ class Chart:
     @property
     def summary(self) -> str:
         """One sentence for whoever does not see the chart."""
-        return (
-            f"{self.title}. {self.note} The values are in the table below."
-            if self.note
-            else f"{self.title}. The values are in the table below."
-        )
+        note = f" {self.note}" if self.note else ""
+        return f"{self.title}.{note} The values are in the table below."
 
 
 def bar_chart(
@@ -157,7 +156,7 @@ def bar_chart(
         _WIDTH,
         height,
         frame,
-        tuple(Tick(_round(frame[0] + place * (i + 0.5)), _shortened(label, _LONGEST_LABEL)) for i, label in enumerate(labels)),
+        tuple(Tick(_round(frame[0] + place * (i + 0.5)), shortened(label, _LONGEST_LABEL)) for i, label in enumerate(labels)),
         _y_ticks(ticks, frame),
         tuple(bars),
         tuple(Entry(name if counts is not None else f"{name} (not recorded)", s) for s, (name, counts) in enumerate(series.items()))
@@ -272,10 +271,6 @@ def _bin(index: int, of: int) -> str:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _round(value: float) -> float:

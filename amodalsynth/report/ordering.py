@@ -16,10 +16,10 @@ from amodalsynth.importers.instances import derive_image
 from amodalsynth.importers.report import Tally
 from amodalsynth.importers.source import SourceImage, SourceInstance
 from amodalsynth.masks import MaskSpans
+from amodalsynth.report.values import LARGEST_INTEGER
 from amodalsynth.validate.block import is_integer
 
 MAX_DERIVED = 256  # instances of an image whose order is derived; what is held for them takes some 500 MB
-_MAX_LAYER = 1 << 53  # up to which a page's numbers are exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def declared_order(image: SourceImage) -> Ordering | None:
 
 def _is_declared(instance: SourceInstance) -> bool:
     lists = type(instance.occluded_by) is list and type(instance.directly_occluded_by) is list
-    return lists and is_integer(instance.layer) and instance.layer < _MAX_LAYER
+    return lists and is_integer(instance.layer) and instance.layer < LARGEST_INTEGER
 
 
 def _numbers(instances: Sequence[SourceInstance]) -> dict[Any, int]:

@@ -7,6 +7,7 @@ The page asks nothing of any network: its Content-Security-Policy allows this ve
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -25,11 +26,13 @@ _EXPORT = re.compile(r"^export (?=(async )?function |class |const )", re.MULTILI
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
+@functools.cache
 def page_source(name: str) -> str:
     """The text of a file of `page/`: a module of JavaScript, or the stylesheet."""
     return (files(_PACKAGE) / "page" / name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def bundle_scripts(entry: str = _ENTRY) -> str:
     """The modules that `entry` needs, and itself last, as one script that defines nothing outside itself."""
     joined: dict[str, str] = {}

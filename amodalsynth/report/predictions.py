@@ -95,12 +95,8 @@ class Predictions:
 
 def _instances_of(truths: GroundTruth) -> tuple[dict[str, int], ...]:
     """For each of `precision_tables`: row -> how many instances it is about; empty where that is not told."""
-    counted = ~truths.crowd
-    layers = {} if truths.layer is None else Counter(f"L{layer}" for layer in truths.layer[counted].tolist())
-    rate = truths.rate
-    bins = (
-        {} if rate is None else {name: int(((rate > low) & (rate <= high) & counted).sum()) for name, (low, high) in OCCLUSION_BINS.items()}
-    )
+    layers = {} if truths.layer is None else Counter(f"L{layer}" for layer in truths.layer[~truths.crowd].tolist())
+    bins = {} if truths.rate is None else {name: np.count_nonzero(truths.in_bin(*rates)) for name, rates in OCCLUSION_BINS.items()}
     return {}, layers, bins
 
 

@@ -76,10 +76,7 @@ class SetSummary:
 def summarise(report: Report) -> dict[str, Any]:
     """The context of the templates, but for what `page.render_page` adds."""
     num_rows = Counter(report.parts[part].set for part, _ in report.rows)
-    sets = [
-        _summarise_set(data_set, [part for part in report.parts if part.set == number], num_rows[number])
-        for number, data_set in enumerate(report.sets)
-    ]
+    sets = [_summarise_set(data_set, report.parts_of(number), num_rows[number]) for number, data_set in enumerate(report.sets)]
     models = summarise_models(report)
     compared = len(sets) > 1
     curves, tables = compare_models(report, models)
@@ -93,22 +90,23 @@ def summarise(report: Report) -> dict[str, Any]:
         "views": views,
         "sets": sets,
         "models": models,
-        "compared_charts": _compared_charts(report.sets, report.parts) if compared else curves,
+        "compared_charts": _compared_charts(report) if compared else curves,
         "compared_tables": tables,
     }
 
 
 def _summarise_set(data_set: DataSet, parts: Sequence[Part], num_rows: int) -> SetSummary:
     faults = _faults(parts)
+    num_faults = sum(kind.count for kind in faults)
     return SetSummary(
         data_set.title,
         data_set.statistics.total.num_images,
         num_rows,
-        _tiles(data_set.statistics.total, sum(kind.count for kind in faults)),
+        _tiles(data_set.statistics.total, num_faults),
         sections(data_set.statistics),
         tuple(_charts({data_set.title: (data_set.statistics.total, parts)})),
         faults,
-        sum(kind.count for kind in faults),
+        num_faults,
         sum(part.survey.num_derived_images for part in parts),
         any(part.source.images is None and len(part.source) for part in parts),
         data_set.statistics.name in PAPER_SPLITS,
@@ -187,20 +185,14 @@ def _pairs(total: SplitStatistics) -> dict[str, int] | None:
     return {"direct": total.num_direct_pairs, "indirect": total.num_indirect_pairs}
 
 
-def _compared_charts(sets: Sequence[DataSet], parts: Sequence[Part]) -> list[Chart]:
-    titles = [
-        f"{data_set.title} ({number + 1})" if sets[0].title == sets[1].title else data_set.title for number, data_set in enumerate(sets)
-    ]
-    own = [[part for part in parts if part.set == number] for number in range(2)]
-    return [
-        _renamed(chart)
-        for chart in _charts({title: (data_set.statistics.total, those) for title, data_set, those in zip(titles, sets, own)})
-    ]
-
-
-def _renamed(chart: Chart) -> Chart:
-    """A chart that stands in the page a second time needs a key of its own."""
-    return replace(chart, key=f"compared-{chart.key}")
+def _compared_charts(report: Report) -> list[Chart]:
+    """The charts of both data sets; as they stand in the page a second time, they need keys of their own."""
+    alike = len({data_set.title for data_set in report.sets}) == 1
+    sets = {
+        f"{data_set.title} ({number + 1})" if alike else data_set.title: (data_set.statistics.total, report.parts_of(number))
+        for number, data_set in enumerate(report.sets)
+    }
+    return [replace(chart, key=f"compared-{chart.key}") for chart in _charts(sets)]
 
 
 def _faults(parts: Sequence[Part]) -> tuple[FaultKind, ...]:

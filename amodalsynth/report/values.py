@@ -7,20 +7,24 @@ from typing import Any
 from amodalsynth.validate.block import is_number
 
 _LONGEST_TEXT = 500  # characters
-_LARGEST_INTEGER = 1 << 53  # a number of JavaScript is exact up to here
+LARGEST_INTEGER = 1 << 53  # a number of JavaScript is exact up to here
 
 
 def text_for_page(text: str) -> str:
     """The text with "?" in place of lone surrogates, which no UTF-8 file can hold; a very long one is cut, as browsers take minutes for its line."""
-    cut = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
-    return cut.encode("utf-8", "replace").decode("utf-8")
+    return shortened(text, _LONGEST_TEXT).encode("utf-8", "replace").decode("utf-8")
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis where it has more than `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def id_for_page(value: Any) -> int | str | None:
     """An id or a name where it is an integer of at most 2**53 or a text, else None."""
     if isinstance(value, str):
         return text_for_page(value)
-    return value if type(value) is int and abs(value) <= _LARGEST_INTEGER else None
+    return value if type(value) is int and abs(value) <= LARGEST_INTEGER else None
 
 
 def declared_rate(value: Any) -> float | None:
